@@ -1,0 +1,2 @@
+DROP TABLE annals_dead_letters;
+DROP TABLE annals_ledger;

@@ -1,0 +1,1 @@
+-- The kernel has no hypertables: ledger and dead letters must survive dropped chunks.

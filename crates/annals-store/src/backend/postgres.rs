@@ -1,0 +1,151 @@
+//! PostgreSQL and TimescaleDB.
+
+mod bind;
+mod commit;
+mod connect;
+mod copy;
+mod row;
+mod schema;
+mod statements;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use annals_record::{Record, Value};
+use sqlx::{Connection as _, PgConnection, PgPool, Row as _, pool::PoolConnection};
+
+pub(crate) use copy::check;
+pub(crate) use row::PgSource;
+
+use crate::{
+    Error, Result,
+    capabilities::Capabilities,
+    sql::{Names, Sql},
+};
+use statements::Statements;
+
+/// A pool of connections to one server.
+#[derive(Debug)]
+pub(crate) struct Postgres {
+    pool: PgPool,
+    names: Names,
+    capabilities: Capabilities,
+    /// Statements of each record type, made once.
+    statements: Mutex<HashMap<&'static str, Arc<Statements>>>,
+    _idle_limit: connect::IdleLimit,
+    /// How long one attempt at a batch may take before its connection is given up.
+    attempt_timeout: Duration,
+}
+
+impl Postgres {
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub(crate) fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    pub(crate) async fn acquire(&self) -> Result<PoolConnection<sqlx::Postgres>> {
+        self.pool.acquire().await.map_err(|source| Error::Connect {
+            target: format!(
+                "database {:?}",
+                self.pool.connect_options().get_database().unwrap_or("")
+            ),
+            source: source.into(),
+        })
+    }
+
+    /// The statements of a record type; the name of its table stands for it.
+    fn statements<R: Record>(&self) -> Arc<Statements> {
+        let mut known = self
+            .statements
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let statements = known
+            .entry(R::DESCRIPTOR.table)
+            .or_insert_with(|| Arc::new(Statements::new(&self.names, R::DESCRIPTOR)));
+        Arc::clone(statements)
+    }
+
+    pub(crate) async fn fetch<R: Record>(&self, sql: Sql, values: Vec<Value>) -> Result<Vec<R>> {
+        let mut connection = self.acquire().await?;
+        let rows = match query(&mut connection, &sql, &values).await {
+            Err(error) if is_stale_plan(&error) => {
+                // A column was added since the statement was prepared on this connection.
+                connection
+                    .clear_cached_statements()
+                    .await
+                    .map_err(Error::statement("clearing prepared statements"))?;
+                query(&mut connection, &sql, &values).await
+            }
+            other => other,
+        };
+        rows.map_err(Error::statement("reading"))?
+            .iter()
+            .map(|row| {
+                R::decode(&mut PgSource::new(row)).map_err(|source| Error::Decode {
+                    table: R::DESCRIPTOR.table,
+                    source,
+                })
+            })
+            .collect()
+    }
+
+    pub(crate) async fn fetch_count(&self, sql: Sql, values: Vec<Value>) -> Result<i64> {
+        let mut connection = self.acquire().await?;
+        let rows = query(&mut connection, &sql, &values)
+            .await
+            .map_err(Error::statement("counting"))?;
+        let count = rows.first().map(|row| row.try_get(0)).transpose();
+        Ok(count.map_err(Error::statement("counting"))?.unwrap_or(0))
+    }
+
+    pub(crate) async fn execute(&self, sql: Sql, values: Vec<Value>) -> Result<u64> {
+        let mut connection = self.acquire().await?;
+        let done = sqlx::query_with(sql, bind::arguments(&values))
+            .execute(&mut *connection)
+            .await
+            .map_err(Error::statement("executing"))?;
+        Ok(done.rows_affected())
+    }
+
+    /// Asks the server for an answer.
+    pub(crate) async fn ping(&self) -> Result<()> {
+        self.acquire()
+            .await?
+            .ping()
+            .await
+            .map_err(Error::statement("pinging"))
+    }
+
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+async fn query(
+    connection: &mut PgConnection,
+    sql: &Sql,
+    values: &[Value],
+) -> Result<Vec<sqlx::postgres::PgRow>, sqlx::Error> {
+    sqlx::query_with(sql.clone(), bind::arguments(values))
+        .fetch_all(connection)
+        .await
+}
+
+/// SQLSTATE 0A000 has two meanings; this is "cached plan must not change result type".
+fn is_stale_plan(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>())
+        .and_then(sqlx::postgres::PgDatabaseError::routine)
+        == Some("RevalidateCachedQuery")
+}

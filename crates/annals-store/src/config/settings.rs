@@ -1,0 +1,410 @@
+//! The table of settings, and the sources in which their values are looked up.
+
+use std::{collections::BTreeMap, fmt, path::Path, str::FromStr, time::Duration};
+
+use super::ConfigError;
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name, as an environment variable; in the file it is the same in lower case.
+    pub name: &'static str,
+    /// Names under which predecessors knew it.
+    pub aliases: &'static [&'static str],
+    /// Its value when nobody sets it; empty for none.
+    pub default: &'static str,
+    /// What it does.
+    pub about: &'static str,
+    secret: bool,
+}
+
+const fn setting(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    default: &'static str,
+    about: &'static str,
+) -> Setting {
+    Setting {
+        name,
+        aliases,
+        default,
+        about,
+        secret: false,
+    }
+}
+
+const fn secret(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    about: &'static str,
+) -> Setting {
+    Setting {
+        name,
+        aliases,
+        default: "",
+        about,
+        secret: true,
+    }
+}
+
+/// Every setting of the database, with its default.
+pub const SETTINGS: &[Setting] = &[
+    secret(
+        "DATABASE_URL",
+        &["DB_URL"],
+        "the database: sqlite:PATH, sqlite::memory: or postgres://…; wins over DB_HOST and its kin, and without any of them it is sqlite:annals.db",
+    ),
+    setting(
+        "DB_TYPE",
+        &[],
+        "auto",
+        "which kind of database to expect: auto, sqlite, postgres, timescale",
+    ),
+    setting(
+        "DB_HOST",
+        &[],
+        "localhost",
+        "host of the PostgreSQL server, or the directory of its socket",
+    ),
+    setting("DB_PORT", &[], "5432", "port of the PostgreSQL server"),
+    setting("DB_NAME", &[], "annals", "name of the database"),
+    setting("DB_USER", &[], "postgres", "user"),
+    secret(
+        "DB_PASSWORD",
+        &[],
+        "password; none for peer, trust and certificate authentication",
+    ),
+    setting(
+        "DB_SSL_MODE",
+        &["DB_SSLMODE"],
+        "prefer",
+        "TLS: disable, allow, prefer, require, verify-ca, verify-full",
+    ),
+    setting(
+        "DB_SSL_ROOT_CERT",
+        &[],
+        "",
+        "file with the certificates to trust instead of the system's",
+    ),
+    setting("DB_SSL_CERT", &[], "", "file with a client certificate"),
+    setting(
+        "DB_SSL_KEY",
+        &[],
+        "",
+        "file with the client certificate's key",
+    ),
+    setting(
+        "DB_APP_NAME",
+        &[],
+        "annals",
+        "application name that the server shows",
+    ),
+    setting(
+        "DB_SCHEMA",
+        &[],
+        "public",
+        "schema of the tables; on SQLite a prefix of their names, public meaning none",
+    ),
+    setting(
+        "DB_MAX_CONNECTIONS",
+        &["DB_POOL_MAX_CONNECTIONS", "DB_MAX_OPEN_CONNS"],
+        "20",
+        "connections open at most",
+    ),
+    setting(
+        "DB_MIN_CONNECTIONS",
+        &["DB_POOL_MIN_CONNECTIONS"],
+        "0",
+        "connections kept open when nothing happens",
+    ),
+    setting(
+        "DB_MAX_IDLE_CONNS",
+        &["DB_MAX_IDLE_CONNECTIONS"],
+        "5",
+        "idle connections kept at most",
+    ),
+    setting(
+        "DB_CONN_MAX_LIFETIME",
+        &["DB_POOL_MAX_LIFETIME"],
+        "30m",
+        "age at which a connection is replaced",
+    ),
+    setting(
+        "DB_CONNECT_TIMEOUT",
+        &["DB_POOL_CONNECT_TIMEOUT"],
+        "10s",
+        "how long connecting, or waiting for a connection, may take",
+    ),
+    setting(
+        "DB_ATTEMPT_TIMEOUT",
+        &[],
+        "60s",
+        "how long one attempt at writing a batch may take before it is tried again on another connection",
+    ),
+];
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// A flag of the command line.
+    Flag,
+    /// An environment variable, by the name that was set.
+    Environment(&'static str),
+    /// The configuration file.
+    File,
+    /// The table of defaults.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("from a flag"),
+            Self::Environment(name) => write!(f, "from the environment variable {name}"),
+            Self::File => f.write_str("from the configuration file"),
+            Self::Default => f.write_str("the default"),
+        }
+    }
+}
+
+/// The places in which values are looked up, the first that has one winning.
+#[derive(Clone, Default)]
+pub struct Sources {
+    flags: BTreeMap<&'static str, String>,
+    environment: BTreeMap<&'static str, String>,
+    file: BTreeMap<&'static str, String>,
+}
+
+impl fmt::Debug for Sources {
+    /// Names only: values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources")
+            .field("flags", &self.flags.keys())
+            .field("environment", &self.environment.keys())
+            .field("file", &self.file.keys())
+            .finish()
+    }
+}
+
+impl Sources {
+    /// No flags, no environment, no file: defaults only.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// This process's environment and the file at `path`, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, is not TOML, or sets something that is no setting.
+    pub fn from_process(path: &Path) -> Result<Self, ConfigError> {
+        let sources = Self::empty().with_environment(|name| std::env::var(name).ok());
+        match std::fs::read_to_string(path) {
+            Ok(text) => sources.with_file(&path.display().to_string(), &text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(sources),
+            Err(source) => Err(ConfigError::Read {
+                path: path.display().to_string(),
+                source,
+            }),
+        }
+    }
+
+    /// Adds a flag; `name` must be in [`SETTINGS`], others are ignored.
+    #[must_use]
+    pub fn with_flag(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.flags.insert(name, value.into());
+        self
+    }
+
+    /// Looks every setting, and every alias, up in an environment. An empty variable is not set.
+    #[must_use]
+    pub fn with_environment(mut self, lookup: impl Fn(&str) -> Option<String>) -> Self {
+        for setting in SETTINGS {
+            for name in std::iter::once(&setting.name).chain(setting.aliases) {
+                if let Some(value) = lookup(name).filter(|value| !value.is_empty()) {
+                    self.environment.insert(name, value);
+                }
+            }
+        }
+        self
+    }
+
+    /// Adds the text of a configuration file: settings in lower case, as top-level keys.
+    ///
+    /// # Errors
+    ///
+    /// It is not TOML, or sets something that is no setting.
+    pub fn with_file(mut self, path: &str, text: &str) -> Result<Self, ConfigError> {
+        let table: toml::Table = text.parse().map_err(|source| ConfigError::Toml {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        for (key, value) in table {
+            let setting = SETTINGS
+                .iter()
+                .find(|setting| setting.name.eq_ignore_ascii_case(&key));
+            let Some(setting) = setting else {
+                let nearest = nearest_setting(&key);
+                return Err(ConfigError::Unknown {
+                    path: path.to_owned(),
+                    name: key,
+                    nearest,
+                });
+            };
+            let value = match value {
+                toml::Value::String(text) => text,
+                other => other.to_string(),
+            };
+            self.file.insert(setting.name, value);
+        }
+        Ok(self)
+    }
+
+    /// The value of a setting and where it came from; `None` when it has not even a default.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<(&str, Origin)> {
+        let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
+        self.set_value(setting)
+            .or_else(|| (!setting.default.is_empty()).then_some((setting.default, Origin::Default)))
+    }
+
+    /// Whether somebody set this, rather than leaving it at its default.
+    #[must_use]
+    pub fn is_set(&self, name: &str) -> bool {
+        SETTINGS
+            .iter()
+            .find(|setting| setting.name == name)
+            .is_some_and(|s| self.set_value(s).is_some())
+    }
+
+    fn set_value(&self, setting: &'static Setting) -> Option<(&str, Origin)> {
+        if let Some(value) = self.flags.get(setting.name) {
+            return Some((value, Origin::Flag));
+        }
+        for name in std::iter::once(&setting.name).chain(setting.aliases) {
+            if let Some(value) = self.environment.get(name) {
+                return Some((value, Origin::Environment(name)));
+            }
+        }
+        self.file
+            .get(setting.name)
+            .map(|value| (value.as_str(), Origin::File))
+    }
+
+    /// The value of a setting that has a default, made into a `T` by `read`.
+    fn read<T>(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, ConfigError> {
+        let (value, origin) = self.get(name).unwrap_or(("", Origin::Default));
+        read(value.trim()).ok_or_else(|| {
+            let secret = SETTINGS
+                .iter()
+                .any(|setting| setting.name == name && setting.secret);
+            let shown = if secret {
+                "set".to_owned()
+            } else {
+                format!("{value:?}")
+            };
+            ConfigError::Invalid {
+                name,
+                origin,
+                shown,
+                expected,
+            }
+        })
+    }
+
+    pub(super) fn parse<T: FromStr>(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+    ) -> Result<T, ConfigError> {
+        self.read(name, expected, |value| value.parse().ok())
+    }
+
+    pub(super) fn checked(
+        &self,
+        name: &'static str,
+        check: impl FnOnce(&str) -> bool,
+        expected: &'static str,
+    ) -> Result<String, ConfigError> {
+        self.read(name, expected, |value| {
+            check(value).then(|| value.to_owned())
+        })
+    }
+
+    pub(super) fn choice<T: Copy>(
+        &self,
+        name: &'static str,
+        choices: &[(&str, T)],
+        expected: &'static str,
+    ) -> Result<T, ConfigError> {
+        self.read(name, expected, |value| {
+            choices
+                .iter()
+                .find(|(text, _)| *text == value)
+                .map(|(_, choice)| *choice)
+        })
+    }
+
+    /// A file that is named, and can be read; `None` when nobody names one.
+    pub(super) fn readable_file(&self, name: &'static str) -> Result<Option<&str>, ConfigError> {
+        let Some((path, origin)) = self.get(name) else {
+            return Ok(None);
+        };
+        match std::fs::File::open(path) {
+            Ok(_) => Ok(Some(path)),
+            Err(_) => Err(ConfigError::Invalid {
+                name,
+                origin,
+                shown: format!("{path:?}"),
+                expected: "a file that can be read",
+            }),
+        }
+    }
+
+    pub(super) fn duration(&self, name: &'static str) -> Result<Duration, ConfigError> {
+        self.read(
+            name,
+            "a time above zero such as 500ms, 30s, 5m or 1h",
+            |value| parse_duration(value).filter(|duration| !duration.is_zero()),
+        )
+    }
+}
+
+/// Reads `500ms`, `30s`, `5m`, `1h`, or a plain number of seconds.
+fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    match unit.trim() {
+        "ms" => Some(Duration::from_millis(number)),
+        "" | "s" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
+        "h" => Some(Duration::from_secs(number.checked_mul(3_600)?)),
+        _ => None,
+    }
+}
+
+/// The setting that shares the longest beginning with `key`, if that is most of it.
+fn nearest_setting(key: &str) -> Option<&'static str> {
+    let key = key.to_ascii_uppercase();
+    let common = |name: &str| {
+        name.bytes()
+            .zip(key.bytes())
+            .take_while(|(a, b)| a == b)
+            .count()
+    };
+    SETTINGS
+        .iter()
+        .map(|setting| setting.name)
+        .max_by_key(|name| common(name))
+        .filter(|name| common(name) * 2 > key.len())
+}

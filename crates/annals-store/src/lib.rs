@@ -1,0 +1,44 @@
+//! Where records are kept: one [`Store`] over SQLite, PostgreSQL and TimescaleDB.
+//!
+//! This crate knows any record by its descriptor and no family by name.
+//!
+//! | Module | What lives there |
+//! |---|---|
+//! | [`config`] | settings from flags, environment and file, with one table of defaults |
+//! | [`store`] | a connected database: [`Store`] |
+//! | [`capabilities`] | what the server at hand can do |
+//! | [`writer`] | bounded, batched, acknowledged writes: [`Writer`] |
+//! | [`query`] | typed reads with filters, orders and cursors: [`Query`] |
+//! | [`dead_letter`] | rows that their table refused |
+//! | [`migrate`] | numbered, reversible, embedded migrations |
+//! | [`error`] | what can go wrong, and what is done about it |
+//! | [`metrics`] | the names of the metrics |
+//! | [`sql`] | the only place that makes SQL from anything but literals |
+
+mod backend;
+pub mod capabilities;
+pub mod config;
+mod ddl;
+pub mod dead_letter;
+pub mod error;
+pub mod metrics;
+pub mod migrate;
+pub mod query;
+pub mod sql;
+pub mod store;
+pub mod writer;
+
+/// The drivers whose types appear where a family writes SQL of its own.
+pub use {rusqlite, sqlx};
+
+pub use capabilities::{Capabilities, Edition};
+pub use config::{ConfigError, DatabaseConfig};
+pub use dead_letter::{DeadLetter, DeadLetters};
+pub use error::{Action, DriverError, Error, Refusal, Result, WriteError};
+pub use migrate::{MigrationError, Migrations, Migrator};
+pub use query::{Page, Query};
+pub use sql::{Dialect, Names, Sql};
+pub use store::{Health, Store};
+pub use writer::{
+    Companion, Overflow, Replayed, Ticket, Writer, WriterOptions, WriterReport, Written,
+};

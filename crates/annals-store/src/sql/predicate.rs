@@ -1,0 +1,158 @@
+//! Conditions as SQL with bound parameters.
+
+use annals_record::{Column, ColumnType, Descriptor, Predicate, Value, filter::Comparison};
+
+use super::{Dialect, joined, quoted};
+
+/// The values that a statement binds, in the order of its parameters.
+#[derive(Debug, Default)]
+pub(crate) struct Bindings {
+    values: Vec<Value>,
+}
+
+impl Bindings {
+    /// Binds a value and gives its parameter.
+    pub(crate) fn bind(&mut self, dialect: Dialect, value: Value) -> String {
+        self.values.push(value);
+        dialect.parameter(self.values.len())
+    }
+
+    pub(crate) fn into_values(self) -> Vec<Value> {
+        self.values
+    }
+}
+
+/// A condition on a descriptor's columns.
+pub(crate) fn predicate_sql(
+    dialect: Dialect,
+    descriptor: &Descriptor,
+    predicate: &Predicate,
+    bindings: &mut Bindings,
+) -> String {
+    let mut render = |inner: &Predicate| predicate_sql(dialect, descriptor, inner, bindings);
+    match predicate {
+        Predicate::And(parts) if parts.is_empty() => "TRUE".to_owned(),
+        Predicate::Or(parts) if parts.is_empty() => "FALSE".to_owned(),
+        Predicate::And(parts) => {
+            format!(
+                "({})",
+                parts
+                    .iter()
+                    .map(&mut render)
+                    .collect::<Vec<_>>()
+                    .join(" AND ")
+            )
+        }
+        Predicate::Or(parts) => {
+            format!(
+                "({})",
+                parts
+                    .iter()
+                    .map(&mut render)
+                    .collect::<Vec<_>>()
+                    .join(" OR ")
+            )
+        }
+        // A comparison with an absent value is unknown, and what is unknown does not hold.
+        Predicate::Not(inner) => format!("NOT COALESCE({}, FALSE)", render(inner)),
+        Predicate::IsNull { column } => format!("{} IS NULL", name(descriptor, *column)),
+        Predicate::Compare {
+            column,
+            comparison,
+            values,
+        } => compare(dialect, descriptor, *column, *comparison, values, bindings),
+        Predicate::In { column, operands } => {
+            if operands.is_empty() {
+                return "FALSE".to_owned();
+            }
+            let rows = operands
+                .iter()
+                .map(|values| row_of(dialect, values, bindings));
+            let rows = rows.collect::<Vec<_>>().join(", ");
+            let width = operands.first().map_or(1, Vec::len);
+            format!("{} IN ({rows})", columns(descriptor, *column, width))
+        }
+        Predicate::Text {
+            column,
+            text,
+            at_start,
+        } => {
+            let name = name(descriptor, *column);
+            let text = bindings.bind(dialect, Value::Text(text.clone()));
+            match (dialect, at_start) {
+                (Dialect::Postgres, true) => format!("starts_with({name}, {text})"),
+                (Dialect::Postgres, false) => format!("position({text} in {name}) > 0"),
+                (Dialect::Sqlite, true) => format!("instr({name}, {text}) = 1"),
+                (Dialect::Sqlite, false) => format!("instr({name}, {text}) > 0"),
+            }
+        }
+        _ => "FALSE".to_owned(),
+    }
+}
+
+fn column(descriptor: &Descriptor, position: usize) -> Option<&'static Column> {
+    descriptor.columns.get(position)
+}
+
+fn name(descriptor: &Descriptor, position: usize) -> String {
+    column(descriptor, position).map_or_else(|| "NULL".to_owned(), |column| quoted(column.name))
+}
+
+fn columns(descriptor: &Descriptor, first: usize, width: usize) -> String {
+    match width {
+        1 => name(descriptor, first),
+        _ => format!(
+            "({})",
+            joined((first..first + width).map(|at| name(descriptor, at)))
+        ),
+    }
+}
+
+fn row_of(dialect: Dialect, values: &[Value], bindings: &mut Bindings) -> String {
+    let mut parameters = values
+        .iter()
+        .map(|value| bindings.bind(dialect, value.clone()));
+    match values.len() {
+        1 => parameters.next().unwrap_or_default(),
+        _ => format!("({})", joined(parameters)),
+    }
+}
+
+fn compare(
+    dialect: Dialect,
+    descriptor: &Descriptor,
+    first: usize,
+    comparison: Comparison,
+    values: &[Value],
+    bindings: &mut Bindings,
+) -> String {
+    if values.iter().any(Value::is_null) {
+        return "FALSE".to_owned();
+    }
+    let operator = match comparison {
+        Comparison::Equal => "=",
+        Comparison::NotEqual => "<>",
+        Comparison::Less => "<",
+        Comparison::AtMost => "<=",
+        Comparison::Greater => ">",
+        Comparison::AtLeast => ">=",
+    };
+    let left = columns(descriptor, first, values.len());
+    let right = row_of(dialect, values, bindings);
+    let condition = format!("{left} {operator} {right}");
+    // A comparison of rows excludes no chunk and enters no index by itself on every server, so the
+    // partitioning half is said once more alone.
+    let is_time =
+        column(descriptor, first).is_some_and(|column| column.ty == ColumnType::Timestamp);
+    match (values, comparison) {
+        ([time, _], Comparison::Less | Comparison::AtMost) if is_time => {
+            let time = bindings.bind(dialect, time.clone());
+            format!("({} <= {time} AND {condition})", name(descriptor, first))
+        }
+        ([time, _], Comparison::Greater | Comparison::AtLeast) if is_time => {
+            let time = bindings.bind(dialect, time.clone());
+            format!("({} >= {time} AND {condition})", name(descriptor, first))
+        }
+        _ => condition,
+    }
+}

@@ -1,0 +1,18 @@
+//! The behaviour suite of the store, on every backend.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod community;
+mod faults;
+mod migrations;
+mod queries;
+mod replay;
+mod round_trip;
+mod tls;
+mod writing;
