@@ -1,0 +1,2 @@
+DROP TABLE traces;
+DROP TABLE spans;

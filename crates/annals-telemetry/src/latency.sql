@@ -1,0 +1,13 @@
+SELECT
+    count(*),
+    max(duration_nanos) FILTER (WHERE place = (50 * total + 99) / 100),
+    max(duration_nanos) FILTER (WHERE place = (95 * total + 99) / 100),
+    max(duration_nanos) FILTER (WHERE place = (99 * total + 99) / 100)
+FROM (
+    SELECT
+        duration_nanos,
+        row_number() OVER (ORDER BY duration_nanos) AS place,
+        count(*) OVER () AS total
+    FROM {spans}
+    WHERE model_name = $1 AND start_time >= $2 AND start_time < $3 AND duration_nanos >= 0
+) AS ranked

@@ -1,0 +1,27 @@
+//! Spans and traces on any backend.
+//!
+//! | Module | What lives there |
+//! |---|---|
+//! | [`span`] | one span: the 15 columns of the inference store, all of OpenTelemetry's, and what GenAI promotes |
+//! | [`directory`] | the table `traces`: where in time a trace lies, kept in the transaction of its spans |
+//! | [`spans`] | the contract [`SpanStore`] and its implementation [`Spans`] |
+//! | [`latency`] | percentiles by model and window |
+//!
+//! This crate knows no protocol: what arrives by OTLP has become a [`Span`] before it gets here.
+
+pub mod directory;
+pub mod error;
+pub mod latency;
+pub mod span;
+pub mod spans;
+
+use annals_store::Migrations;
+
+pub use directory::{Trace, TraceStatus};
+pub use error::{Error, Result};
+pub use latency::Latency;
+pub use span::{Span, SpanKind, StatusCode};
+pub use spans::{SpanFilter, SpanOrder, SpanPage, SpanStore, Spans, SpansOptions};
+
+/// The tables of this crate.
+pub static MIGRATIONS: Migrations = annals_store::migrations!("telemetry", "0001_spans");
