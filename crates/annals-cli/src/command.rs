@@ -1,0 +1,193 @@
+//! What can be asked for on the command line.
+
+use std::path::PathBuf;
+
+use annals_record::{Timestamp, Uuid};
+use clap::{Args, Parser, Subcommand};
+
+/// Durable storage for everything that happens over time.
+///
+/// Without any setting the database is SQLite in ./annals.db; DATABASE_URL or --database-url choose
+/// another, and `annals doctor` tells what was chosen and what it can do.
+#[derive(Debug, Parser)]
+#[command(
+    name = "annals",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true
+)]
+#[command(
+    after_help = "First steps:\n  annals migrate up\n  annals spans import traces.jsonl\n  annals traces list"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+
+    /// Print JSON instead of tables
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that win over environment and file.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Database")]
+pub(crate) struct DatabaseArgs {
+    /// Database: sqlite:PATH, sqlite::memory: or postgres://USER:PASSWORD@HOST:PORT/NAME [env: DATABASE_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
+
+    /// Kind of database to expect: auto, sqlite, postgres, timescale [env: DB_TYPE]
+    #[arg(long, global = true, value_name = "KIND")]
+    pub(crate) db_type: Option<String>,
+
+    /// Schema of the tables; on SQLite a prefix of their names [env: DB_SCHEMA]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) schema: Option<String>,
+
+    /// Configuration file; every setting is a top-level key in lower case
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "annals.toml"
+    )]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make, change or drop the tables
+    Migrate {
+        #[command(subcommand)]
+        command: MigrateCommand,
+    },
+    /// Tell which database this is, what it can do, and what to watch out for
+    Doctor,
+    /// Rows that their table refused
+    #[command(name = "dead-letters")]
+    DeadLetters {
+        #[command(subcommand)]
+        command: DeadLettersCommand,
+    },
+    /// Read traces
+    Traces {
+        #[command(subcommand)]
+        command: TracesCommand,
+    },
+    /// Write spans
+    Spans {
+        #[command(subcommand)]
+        command: SpansCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MigrateCommand {
+    /// Run every migration that has not run
+    Up,
+    /// Undo migrations, the last one first; their tables go with everything in them
+    Down {
+        /// How many
+        #[arg(long, default_value_t = 1, value_name = "COUNT")]
+        steps: usize,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// List the migrations and whether they have run
+    Status,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLettersCommand {
+    /// List dead letters, oldest first
+    List {
+        /// Only those of this table
+        #[arg(long)]
+        table: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: u64,
+        /// Go on behind the page that printed this cursor
+        #[arg(long, value_name = "CURSOR")]
+        after: Option<String>,
+    },
+    /// Show one with its record
+    Show {
+        /// Its id
+        id: Uuid,
+    },
+    /// Try them again; those whose table takes them now are gone from here
+    Replay {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Delete them for good
+    Purge {
+        #[command(flatten)]
+        which: Which,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Which dead letters.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct Which {
+    /// These
+    #[arg(value_name = "ID")]
+    pub(crate) ids: Vec<Uuid>,
+    /// Those of this table
+    #[arg(long, conflicts_with = "ids")]
+    pub(crate) table: Option<String>,
+    /// Every one
+    #[arg(long, conflicts_with_all = ["ids", "table"])]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TracesCommand {
+    /// Show every span of a trace, by start
+    Get {
+        /// The trace's id
+        trace_id: String,
+    },
+    /// List traces, newest first
+    List {
+        /// Only traces whose root is of this service
+        #[arg(long)]
+        service: Option<String>,
+        /// Only traces that began then or later (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        since: Option<Timestamp>,
+        /// Only traces that began then or earlier (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        until: Option<Timestamp>,
+        /// Only traces with a span that failed
+        #[arg(long)]
+        errors: bool,
+        /// At most so many
+        #[arg(long, default_value_t = 20)]
+        limit: u64,
+        /// Go on behind the page that printed this cursor
+        #[arg(long, value_name = "CURSOR")]
+        after: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SpansCommand {
+    /// Import spans from a file of OTLP/JSON lines, one request on each line
+    ///
+    /// Spans that are there already stay as they are, so a file may be imported again after it was
+    /// cut short.
+    Import {
+        /// The file; - for standard input
+        file: PathBuf,
+    },
+}

@@ -1,0 +1,96 @@
+//! What goes wrong, in words for a terminal: what, why, and the way out.
+
+use std::path::PathBuf;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error(transparent)]
+    Store(#[from] annals_store::Error),
+    #[error(transparent)]
+    Telemetry(#[from] annals_telemetry::Error),
+    #[error("cannot read {path}", path = path.display())]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("line {line} of {path} {problem}; nothing of this line was imported, and the lines before it are in the database", path = path.display())]
+    Line {
+        path: PathBuf,
+        line: u64,
+        problem: String,
+    },
+    #[error("there is no dead letter {0}; `annals dead-letters list` shows those that there are")]
+    NoSuchLetter(annals_record::Uuid),
+    #[error(
+        "table {0:?} belongs to no family of this program: replay its dead letters in the program that derives its record, with Writer::replay"
+    )]
+    ForeignTable(String),
+    #[error("not done; say --yes to do it without being asked")]
+    NotConfirmed,
+    #[error("cannot print")]
+    Print(#[from] std::io::Error),
+    #[error("cannot print as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+/// An error's message with those of its causes that it does not repeat.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.contains(&message) {
+            text += &format!(": {message}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl From<annals_store::ConfigError> for CliError {
+    fn from(error: annals_store::ConfigError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl CliError {
+    /// The message, its causes, and what to do where that is known.
+    pub(crate) fn report(&self) -> String {
+        let mut text = with_causes(self);
+        if let Some(way_out) = self.way_out() {
+            text += &format!("\n  {way_out}");
+        }
+        text
+    }
+
+    fn way_out(&self) -> Option<&'static str> {
+        let store = match self {
+            Self::Store(error) | Self::Telemetry(annals_telemetry::Error::Store(error)) => error,
+            _ => return None,
+        };
+        let code = match store {
+            annals_store::Error::Write(annals_store::WriteError::Stopped { cause, .. }) => {
+                cause.code()
+            }
+            other => other.code(),
+        };
+        match code.as_deref() {
+            // undefined table; SQLite says only "SQL logic error" (1) for a missing table
+            Some("42P01" | "SQLITE_1") => {
+                Some("if the tables are not there yet, make them: annals migrate up")
+            }
+            Some("28P01") => Some(
+                "check DB_USER and DB_PASSWORD, or the password in DATABASE_URL (write @ as %40)",
+            ),
+            Some("28000") => Some(
+                "the server refuses this user, host or encryption: check pg_hba.conf and DB_SSL_MODE",
+            ),
+            Some("3D000") => Some("check DB_NAME, or make the database: createdb NAME"),
+            _ if matches!(store, annals_store::Error::Connect { .. }) => {
+                Some("is the server running, and are DATABASE_URL or DB_HOST and DB_PORT right?")
+            }
+            _ => None,
+        }
+    }
+}

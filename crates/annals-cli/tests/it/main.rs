@@ -1,0 +1,11 @@
+//! The program as a person or a script meets it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod commands;
+mod program;
+mod python_sdk;

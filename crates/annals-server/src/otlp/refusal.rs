@@ -1,0 +1,201 @@
+//! Why a span is refused, by the name of its field.
+
+use std::fmt;
+
+use annals_record::JsonError;
+
+/// Ids longer than this are not repeated in a refusal.
+const LONGEST_ID: usize = 64;
+
+/// Characters of a value that are repeated in a refusal.
+const LONGEST_QUOTE: usize = 40;
+
+/// A field that cannot be taken over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {problem}")]
+pub struct FieldError {
+    /// The field, with the way to it: `events[2].time_unix_nano`. Protobuf's names where the message
+    /// came as protobuf, JSON's where it came as JSON.
+    pub field: String,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// What is wrong with a field; reads on after its name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// A field without which there is no span.
+    #[error("is missing")]
+    Missing,
+    /// An id of another length.
+    #[error("has {found} bytes where {expected} are due")]
+    Length {
+        /// Bytes that it has.
+        found: usize,
+        /// Bytes that it should have.
+        expected: usize,
+    },
+    /// An id of zeros alone, which OpenTelemetry calls invalid.
+    #[error("is all zeros")]
+    Zeros,
+    /// A time that does not fit.
+    #[error("lies outside 1970-01-01 to 2262-04-11, the nanoseconds that 64 bits can count")]
+    Time,
+    /// A number that its enumeration does not know.
+    #[error("is {found}, which is not {expected}")]
+    Enumeration {
+        /// The number.
+        found: i32,
+        /// What it should be one of.
+        expected: &'static str,
+    },
+    /// An attribute too deep to come out again on every road.
+    #[error("is nested deeper than {} levels", super::attributes::MAX_NESTING)]
+    TooDeep,
+    /// Something else than the protocol says.
+    #[error("is {found} where {expected} is due")]
+    Type {
+        /// What it is, shortened.
+        found: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// A value with two types at once.
+    #[error("has both {first} and {second}")]
+    Ambiguous {
+        /// One of them.
+        first: &'static str,
+        /// Another.
+        second: &'static str,
+    },
+    /// A name as in protobuf's definitions; a reader that ignored it would lose the field.
+    #[error("is not a name of OTLP/JSON, which says {expected}")]
+    Name {
+        /// OTLP/JSON's name.
+        expected: &'static str,
+    },
+    /// Not JSON, or beyond what a JSON reader takes.
+    #[error("is not JSON that can be read: {message}")]
+    Syntax {
+        /// What the reader said.
+        message: String,
+    },
+    /// JSON that cannot be stored.
+    #[error("cannot be kept: {0}")]
+    Json(#[from] JsonError),
+}
+
+impl FieldError {
+    /// A problem with `field`.
+    pub(crate) fn new(field: impl Into<String>, problem: impl Into<Problem>) -> Self {
+        Self {
+            field: field.into(),
+            problem: problem.into(),
+        }
+    }
+
+    /// The same seen from the message around it.
+    pub(crate) fn within(mut self, message: &str) -> Self {
+        if !self.field.is_empty() {
+            self.field.insert(0, '.');
+        }
+        self.field.insert_str(0, message);
+        self
+    }
+
+    /// The same seen from a list of messages around it.
+    pub(crate) fn within_item(self, list: &str, index: usize) -> Self {
+        self.within(&item(list, index))
+    }
+
+    /// The same; of a value that has no name inside a message, this is it.
+    pub(crate) fn or_named(self, name: &str) -> Self {
+        if self.field.is_empty() {
+            self.within(name)
+        } else {
+            self
+        }
+    }
+
+    /// The same with the names that OTLP/JSON has for protobuf's.
+    pub(crate) fn with_json_names(mut self) -> Self {
+        self.field = lower_camel_case(&self.field);
+        self
+    }
+}
+
+/// The way to an item of a list.
+pub(crate) fn item(list: &str, index: usize) -> String {
+    format!("{list}[{index}]")
+}
+
+fn lower_camel_case(snake: &str) -> String {
+    let mut camel = String::with_capacity(snake.len());
+    let mut upper = false;
+    for character in snake.chars() {
+        if character == '_' {
+            upper = true;
+        } else if std::mem::take(&mut upper) {
+            camel.extend(character.to_uppercase());
+        } else {
+            camel.push(character);
+        }
+    }
+    camel
+}
+
+/// A text from outside, cut so that it can stand in a message.
+pub(crate) fn quote(text: &str) -> String {
+    let mut characters = text.chars();
+    let start: String = characters.by_ref().take(LONGEST_QUOTE).collect();
+    let dots = if characters.next().is_some() {
+        "…"
+    } else {
+        ""
+    };
+    format!("{start:?}{dots}")
+}
+
+/// One span that was not taken over, while the others were.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct RefusedSpan {
+    /// Its place among all spans of the request, from 0.
+    pub index: usize,
+    /// Its trace, as given, where that can be told.
+    pub trace_id: Option<String>,
+    /// Its id, as given, where that can be told.
+    pub span_id: Option<String>,
+    /// Why. Part of the message, so not its source as well.
+    pub reason: FieldError,
+}
+
+impl RefusedSpan {
+    pub(crate) fn new(
+        index: usize,
+        trace_id: Option<String>,
+        span_id: Option<String>,
+        reason: FieldError,
+    ) -> Self {
+        let repeatable = |id: &String| !id.is_empty() && id.len() <= LONGEST_ID;
+        Self {
+            index,
+            trace_id: trace_id.filter(repeatable),
+            span_id: span_id.filter(repeatable),
+            reason,
+        }
+    }
+}
+
+impl fmt::Display for RefusedSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "span {}", self.index)?;
+        match (&self.trace_id, &self.span_id) {
+            (Some(trace), Some(span)) => write!(f, " (trace {trace:?}, id {span:?})"),
+            (Some(trace), None) => write!(f, " (trace {trace:?})"),
+            (None, Some(span)) => write!(f, " (id {span:?})"),
+            (None, None) => Ok(()),
+        }?;
+        write!(f, " refused: {}", self.reason)
+    }
+}

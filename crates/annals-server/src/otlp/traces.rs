@@ -1,0 +1,119 @@
+//! Whole requests in protobuf's shape, and back.
+
+use annals_telemetry::Span;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
+
+use super::{FieldError, Origin, RefusedSpan, origin::Around, span};
+
+/// What a request held.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decoded {
+    /// Spans that were taken over, in the request's order.
+    pub spans: Vec<Span>,
+    /// Spans that were not, in the request's order.
+    pub refused: Vec<RefusedSpan>,
+}
+
+impl Decoded {
+    /// Adds a span or its refusal; the ids are asked for only then.
+    pub(super) fn push(
+        &mut self,
+        span: Result<Span, FieldError>,
+        ids: impl FnOnce() -> (Option<String>, Option<String>),
+    ) {
+        match span {
+            Ok(span) => self.spans.push(span),
+            Err(reason) => {
+                let (trace_id, span_id) = ids();
+                let index = self.spans.len() + self.refused.len();
+                self.refused
+                    .push(RefusedSpan::new(index, trace_id, span_id, reason));
+            }
+        }
+    }
+}
+
+/// The spans of `TracesData` or `ExportTraceServiceRequest`, which differ in name only.
+///
+/// A bad span refuses itself; a bad resource or scope refuses the spans in it.
+#[must_use]
+pub fn from_proto(request: Vec<ResourceSpans>) -> Decoded {
+    let mut decoded = Decoded::default();
+    for of_resource in request {
+        let resource = Origin::of_resource(of_resource.resource, of_resource.schema_url);
+        for of_scope in of_resource.scope_spans {
+            let origin = resource
+                .clone()
+                .and_then(|origin| origin.with_scope(of_scope.scope, of_scope.schema_url));
+            for message in of_scope.spans {
+                let ids = (message.trace_id.clone(), message.span_id.clone());
+                let record = match &origin {
+                    Ok(origin) => span::from_proto(message, origin),
+                    Err(error) => Err(error.clone()),
+                };
+                decoded.push(record, || {
+                    (Some(hex::encode(ids.0)), Some(hex::encode(ids.1)))
+                });
+            }
+        }
+    }
+    decoded
+}
+
+/// The request in which spans go out, in their order. Neighbours of one resource and one scope share
+/// them.
+///
+/// # Errors
+///
+/// OTLP cannot express a span; the error names it and the field.
+pub fn to_proto(spans: &[Span]) -> Result<Vec<ResourceSpans>, RefusedSpan> {
+    let mut request: Vec<ResourceSpans> = Vec::new();
+    for (i, record) in spans.iter().enumerate() {
+        let refused = |reason| {
+            RefusedSpan::new(
+                i,
+                Some(record.trace_id.clone()),
+                Some(record.span_id.clone()),
+                reason,
+            )
+        };
+        let message = span::to_proto(record).map_err(refused)?;
+        add(&mut request, Around::of(record).map_err(refused)?, message);
+    }
+    Ok(request)
+}
+
+fn add(
+    request: &mut Vec<ResourceSpans>,
+    around: Around,
+    span: opentelemetry_proto::tonic::trace::v1::Span,
+) {
+    let mut of_scope = ScopeSpans {
+        scope: around.scope,
+        spans: Vec::new(),
+        schema_url: around.scope_schema_url,
+    };
+    if let Some(last) = request.last_mut()
+        && last.resource == around.resource
+        && last.schema_url == around.resource_schema_url
+    {
+        match last.scope_spans.last_mut() {
+            Some(same)
+                if same.scope == of_scope.scope && same.schema_url == of_scope.schema_url =>
+            {
+                same.spans.push(span);
+            }
+            _ => {
+                of_scope.spans.push(span);
+                last.scope_spans.push(of_scope);
+            }
+        }
+        return;
+    }
+    of_scope.spans.push(span);
+    request.push(ResourceSpans {
+        resource: around.resource,
+        scope_spans: vec![of_scope],
+        schema_url: around.resource_schema_url,
+    });
+}

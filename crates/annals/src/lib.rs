@@ -1,0 +1,15 @@
+#![doc = include_str!("../../../README.md")]
+
+/// What a record is: the derive, its descriptor, fields and filters.
+pub use annals_record as record;
+/// Where records are kept: store, writer, query, migrations, configuration.
+pub use annals_store as store;
+/// Spans and traces.
+#[cfg(feature = "telemetry")]
+pub use annals_telemetry as telemetry;
+
+pub use annals_record::{Filter, Json, Record, TextEnum, Timestamp, TimestampMicros, Uuid};
+pub use annals_store::{
+    Capabilities, DatabaseConfig, DeadLetter, Edition, Error, Overflow, Page, Query, Result, Store,
+    Ticket, WriteError, Writer, WriterOptions, WriterReport, Written,
+};
