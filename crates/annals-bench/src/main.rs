@@ -1,0 +1,123 @@
+//! Measures what the store costs against the raw ceiling of the same database, in the same run.
+//!
+//! | Module | What lives there |
+//! |---|---|
+//! | [`data`] | spans as they come from services that talk to language models |
+//! | [`bed`] | a server of our own with empty tables, and psql as its client |
+//! | [`measure`] | rounds in which the ways take turns, and what a round cost |
+//! | [`library`] | the timed part of every write through the library |
+//! | [`ingest`], [`connections`], [`inserts`], [`sqlite`], [`trace`] | the benches |
+//! | [`report`], [`machine`] | tables, goals, and where they were measured |
+//!
+//! `scripts/bench` builds this and writes `bench/RESULTS.md`.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a bench that cannot be run must fail loudly"
+)]
+
+mod bare;
+mod bed;
+mod connections;
+mod cpu;
+mod data;
+mod ingest;
+mod inserts;
+mod library;
+mod machine;
+mod measure;
+mod report;
+mod sqlite;
+mod trace;
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+use report::Report;
+
+/// Measures writing and reading against the raw ceiling of the same database, in the same run.
+#[derive(Clone, Debug, Parser)]
+struct Options {
+    /// Which bench to run.
+    #[arg(value_enum)]
+    bench: Bench,
+    /// Spans that one run writes.
+    #[arg(long, env = "ANNALS_BENCH_ROWS", default_value_t = 500_000, value_parser = above_zero)]
+    rows: usize,
+    /// Rounds; in each every way has one turn.
+    #[arg(long, env = "ANNALS_BENCH_ROUNDS", default_value_t = 5, value_parser = above_zero)]
+    rounds: usize,
+    /// Spans that the library is handed in one call.
+    #[arg(long, default_value_t = 10_000, value_parser = above_zero)]
+    call_rows: usize,
+    /// Spans of the smaller database of the trace bench.
+    #[arg(long, env = "ANNALS_BENCH_SMALL_ROWS", default_value_t = 100_000, value_parser = above_zero)]
+    small_rows: usize,
+    /// Spans of the larger database of the trace bench: about 2 KiB of disk each.
+    #[arg(long, env = "ANNALS_BENCH_LARGE_ROWS", default_value_t = 5_000_000, value_parser = above_zero)]
+    large_rows: usize,
+    /// Lookups of a trace in one round.
+    #[arg(long, env = "ANNALS_BENCH_LOOKUPS", default_value_t = 500, value_parser = above_zero)]
+    lookups: usize,
+    /// Where to write the report; it is printed anyway.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Bench {
+    /// All of them.
+    All,
+    /// The library against psql's binary \copy of the same rows.
+    Ingest,
+    /// The library against prepared INSERTs of single rows.
+    Inserts,
+    /// Two connections against one.
+    Connections,
+    /// The library against prepared INSERTs of the bare driver, on SQLite.
+    Sqlite,
+    /// Traces by id, in a small and in a large database.
+    Trace,
+}
+
+impl Options {
+    fn runs(&self, bench: Bench) -> bool {
+        self.bench == bench || self.bench == Bench::All
+    }
+}
+
+fn above_zero(text: &str) -> Result<usize, String> {
+    match text.replace('_', "").parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("expected a whole number above zero".to_owned()),
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    let options = Options::parse();
+    let mut report = Report::new(&options);
+    if options.runs(Bench::Ingest) {
+        ingest::run(&options, &mut report).await;
+    }
+    if options.runs(Bench::Inserts) {
+        inserts::run(&options, &mut report).await;
+    }
+    if options.runs(Bench::Connections) {
+        connections::run(&options, &mut report).await;
+    }
+    if options.runs(Bench::Sqlite) {
+        sqlite::run(&options, &mut report).await;
+    }
+    if options.runs(Bench::Trace) {
+        trace::run(&options, &mut report).await;
+    }
+    let text = report.finish();
+    if let Some(out) = &options.out {
+        std::fs::write(out, &text).expect("the report's file");
+    }
+    print!("{text}");
+}

@@ -1,0 +1,115 @@
+//! Rounds in which the ways take turns, and what each turn cost.
+
+use std::time::{Duration, Instant};
+
+use crate::{cpu::Cpu, report::thousands};
+
+/// One way of doing the work, by name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way<W> {
+    pub(crate) name: &'static str,
+    pub(crate) how: W,
+    /// The share of the baseline's rate that it should reach.
+    pub(crate) goal: Option<f64>,
+}
+
+/// What one turn cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    pub(crate) rows: usize,
+    pub(crate) wall: Duration,
+    /// Processor time of the client.
+    pub(crate) cpu: Duration,
+    /// Processor time of the server, where there is one.
+    pub(crate) server: Option<Duration>,
+}
+
+impl Turn {
+    /// Rows in a second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.rows as f64 / self.wall.as_secs_f64()
+    }
+
+    /// The client's microseconds for a row.
+    pub(crate) fn cpu_per_row(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / self.rows as f64
+    }
+
+    /// The server's microseconds for a row.
+    pub(crate) fn server_per_row(&self) -> Option<f64> {
+        Some(self.server?.as_secs_f64() * 1e6 / self.rows as f64)
+    }
+}
+
+/// A clock that is running.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    since: Instant,
+    cpu: Cpu,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self {
+            cpu: Cpu::now(),
+            since: Instant::now(),
+        }
+    }
+
+    /// Stops, with the processor time of this process.
+    pub(crate) fn stop(self, rows: usize) -> Turn {
+        let wall = self.since.elapsed();
+        Turn {
+            rows,
+            wall,
+            cpu: (Cpu::now() - self.cpu).own,
+            server: None,
+        }
+    }
+
+    /// Stops, with the processor time of children that have ended; `wall` is what they say.
+    pub(crate) fn stop_children(self, rows: usize, wall: Duration) -> Turn {
+        Turn {
+            rows,
+            wall,
+            cpu: (Cpu::now() - self.cpu).children,
+            server: None,
+        }
+    }
+}
+
+/// The turns of each way, round by round.
+#[derive(Debug)]
+pub(crate) struct Contest<W> {
+    pub(crate) ways: Vec<Way<W>>,
+    /// For each way its turns.
+    pub(crate) turns: Vec<Vec<Turn>>,
+}
+
+/// Lets every way have one turn in each round. Who begins changes from round to round, so that
+/// nobody always finds the machine as the same other left it.
+pub(crate) async fn contest<W: Copy>(
+    title: &str,
+    rounds: usize,
+    ways: Vec<Way<W>>,
+    mut turn: impl AsyncFnMut(W) -> Turn,
+) -> Contest<W> {
+    let mut turns = vec![Vec::with_capacity(rounds); ways.len()];
+    for round in 0..rounds {
+        for place in 0..ways.len() {
+            let number = (round + place) % ways.len();
+            let way = &ways[number];
+            let done = turn(way.how).await;
+            eprintln!(
+                "{title}, round {} of {rounds}, {}: {} rows/s, client {:.2} us/row, server {:.1}",
+                round + 1,
+                way.name,
+                thousands(done.rate()),
+                done.cpu_per_row(),
+                done.server_per_row().unwrap_or_default(),
+            );
+            turns[number].push(done);
+        }
+    }
+    Contest { ways, turns }
+}

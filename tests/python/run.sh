@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# A trace of the official OpenTelemetry SDK for Python goes into a database and comes out again, and
+# every field of every span has to be the same.
+#
+#   tests/python/run.sh BINARY [DATABASE_URL]
+#
+# BINARY is the program `annals`. DATABASE_URL may stand in the environment instead. The database is
+# migrated, and may have other traces in it. Needs python3 with venv and, the first time, PyPI.
+set -euo pipefail
+
+fail() { echo "tests/python: $*" >&2; exit 1; }
+say() { echo "tests/python: $*"; }
+
+[[ $# -ge 1 && $# -le 2 ]] || fail "run.sh BINARY [DATABASE_URL]"
+binary=$(realpath -- "$1")
+[[ -x $binary ]] || fail "$binary is not a program"
+export DATABASE_URL=${2:-${DATABASE_URL:-}}
+[[ -n $DATABASE_URL ]] || fail "which database? give a second argument or set DATABASE_URL"
+
+here=$(realpath -- "$(dirname "${BASH_SOURCE[0]}")")
+venv=$here/../../target/python-venv
+python=$venv/bin/python
+
+# Of two runs at once, one installs.
+mkdir -p "$(dirname "$venv")"
+exec 9>"$venv.lock"
+flock 9
+# A copy of the requirements marks a complete installation of them.
+if cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
+    say "packages are in place"
+else
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+    cp "$here/requirements.txt" "$venv/requirements.txt"
+    say "packages are installed"
+fi
+exec 9>&-
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+spans=$work/spans.jsonl
+
+made=$("$python" "$here/export_spans.py" "$spans")
+say "the SDK exported $made"
+trace=$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["trace_id"])' \
+    "$spans.expected.json")
+
+"$binary" migrate up >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "migrate up failed"; }
+say "the database is migrated"
+"$binary" spans import "$spans" >"$work/log" 2>&1 ||
+    { cat "$work/log" >&2; fail "spans import failed"; }
+say "the spans are imported"
+"$binary" traces get "$trace" --json >"$work/actual.json" || fail "traces get failed"
+say "the trace is read back"
+same=$("$python" "$here/compare.py" "$spans.expected.json" "$work/actual.json") || fail "they differ"
+say "$same"
