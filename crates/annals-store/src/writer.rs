@@ -219,7 +219,7 @@ impl<R: Record> Writer<R> {
             Overflow::DropOldest => loop {
                 match queue.take_room(rows, bytes) {
                     Err(NoRoom::Full) => match queue.pop_oldest() {
-                        Some(oldest) => self.drop_oldest(&oldest),
+                        Some(oldest) => self.drop_oldest(oldest),
                         None => break Err(NoRoom::Full),
                     },
                     other => break other,
@@ -241,10 +241,11 @@ impl<R: Record> Writer<R> {
         })
     }
 
-    fn drop_oldest(&self, oldest: &Part<R>) {
+    fn drop_oldest(&self, oldest: Part<R>) {
         let rows = oldest.records.len();
         Counts::add(&self.engine.counts.dropped, rows);
         self.engine.metrics.dropped(rows);
+        drop(oldest.room);
         oldest.request.fail(|_| WriteError::Dropped { rows });
     }
 

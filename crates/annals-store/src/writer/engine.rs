@@ -306,9 +306,10 @@ impl<R: Record> Engine<R> {
                 Action::Stop => {
                     job.rows = rows_of(batch);
                     let error = Arc::new(error);
-                    let returned = job.fail_awaited(&error);
-                    Counts::add(&self.counts.returned, returned);
-                    self.metrics.returned(returned);
+                    job.fail_awaited(&error, |returned| {
+                        Counts::add(&self.counts.returned, returned);
+                        self.metrics.returned(returned);
+                    });
                     if job.rows.is_empty() {
                         return Vec::new();
                     }

@@ -249,31 +249,26 @@ impl<R: Record> Job<R> {
         self.retain_requests(|owner| !gone.get(owner).copied().unwrap_or_default())
     }
 
-    /// Fails the requests that somebody waits for, and takes their rows out. Gives their number.
-    pub(super) fn fail_awaited(&mut self, error: &Arc<crate::Error>) -> usize {
-        for owner in self
-            .owners
-            .iter()
-            .chain(self.superseded.iter().map(|row| &row.owner))
-        {
-            let Some(request) = self.taken.requests.get(*owner) else {
-                continue;
-            };
-            if request.awaited {
-                request.fail(|written| crate::WriteError::Stopped {
-                    committed: written.committed,
-                    parked: written.parked,
-                    cause: Arc::clone(error),
-                });
+    /// Takes out the rows of requests that somebody waits for, and fails these. `book` hears the
+    /// number of rows first.
+    pub(super) fn fail_awaited(&mut self, error: &Arc<crate::Error>, book: impl FnOnce(usize)) {
+        let requests = self.taken.requests.clone();
+        let awaited = |owner: usize| requests.get(owner).is_some_and(|request| request.awaited);
+        let mut failed = vec![false; requests.len()];
+        let superseded = self.superseded.iter().map(|row| row.owner);
+        for owner in self.owners.iter().copied().chain(superseded) {
+            if let Some(failed) = failed.get_mut(owner) {
+                *failed = awaited(owner);
             }
         }
-        let awaited: Vec<bool> = self
-            .taken
-            .requests
-            .iter()
-            .map(|request| request.awaited)
-            .collect();
-        self.retain_requests(|owner| !awaited.get(owner).copied().unwrap_or_default())
+        book(self.retain_requests(|owner| !awaited(owner)));
+        for (request, _) in requests.iter().zip(failed).filter(|(_, failed)| *failed) {
+            request.fail(|written| crate::WriteError::Stopped {
+                committed: written.committed,
+                parked: written.parked,
+                cause: Arc::clone(error),
+            });
+        }
     }
 
     /// Keeps the rows of some requests. A row whose winner goes is promoted to a row.
@@ -312,7 +307,8 @@ impl<R: Record> Job<R> {
 
     /// Tells the requests what became of their rows. Rows that gave way to a parked one were not
     /// written by anybody; they come back as a job of their own.
-    /// `book` hears of it first, so that who is told finds the books in order.
+    /// `book` hears of it first and room is given back first, so that who is told finds the books in
+    /// order.
     pub(super) fn settle(mut self, parked: &[usize], book: impl FnOnce(Settled)) -> Option<Self> {
         let mut is_parked = vec![false; self.owners.len()];
         for position in parked {
@@ -345,11 +341,19 @@ impl<R: Record> Job<R> {
             committed: counts.iter().map(|count| count.committed).sum(),
             parked: counts.iter().map(|count| count.parked).sum(),
         });
-        for (request, count) in self.taken.requests.iter().zip(&counts) {
+        let requests = self.taken.requests.clone();
+        let next = self.next_after(again);
+        for (request, count) in requests.iter().zip(&counts) {
             if count.committed + count.parked > 0 {
                 request.settle(count.committed, count.parked);
             }
         }
+        next
+    }
+
+    /// A job of what gave way to rows that were parked. Without any, all that was taken for this one
+    /// is given back.
+    fn next_after(self, again: BTreeMap<usize, Vec<Superseded<R>>>) -> Option<Self> {
         if again.is_empty() {
             return None;
         }
