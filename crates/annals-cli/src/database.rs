@@ -6,7 +6,7 @@ use crate::{command::DatabaseArgs, error::CliError};
 
 /// The configuration that flags, environment and file make.
 pub(crate) fn config(args: &DatabaseArgs) -> Result<DatabaseConfig, CliError> {
-    let mut sources = Sources::from_process(&args.config)?;
+    let mut sources = Sources::empty().with_process(&args.config)?;
     for (name, value) in [
         ("DATABASE_URL", &args.database_url),
         ("DB_TYPE", &args.db_type),

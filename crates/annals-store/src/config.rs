@@ -5,7 +5,7 @@ mod target;
 
 use std::{num::NonZeroU32, path::Path, time::Duration};
 
-pub use settings::{Origin, SETTINGS, Setting, Sources};
+pub use settings::{Origin, SETTINGS, Setting, Sources, parse_duration};
 pub use target::{SqliteTarget, Target};
 
 /// Why a setting cannot be used. No variant shows a secret.
@@ -134,7 +134,7 @@ impl DatabaseConfig {
     ///
     /// The first setting that cannot be used, by name and origin.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_sources(&Sources::from_process(Path::new("annals.toml"))?)
+        Self::from_sources(&Sources::empty().with_process(Path::new("annals.toml"))?)
     }
 
     /// Reads given sources.

@@ -1,6 +1,8 @@
 //! The table of settings, and the sources in which their values are looked up.
 
-use std::{collections::BTreeMap, fmt, path::Path, str::FromStr, time::Duration};
+use std::{
+    collections::BTreeMap, fmt, num::NonZeroUsize, path::Path, str::FromStr, time::Duration,
+};
 
 use super::ConfigError;
 
@@ -18,124 +20,141 @@ pub struct Setting {
     secret: bool,
 }
 
-const fn setting(
-    name: &'static str,
-    aliases: &'static [&'static str],
-    default: &'static str,
-    about: &'static str,
-) -> Setting {
-    Setting {
-        name,
-        aliases,
-        default,
-        about,
-        secret: false,
+impl Setting {
+    /// A setting whose value anybody may see.
+    #[must_use]
+    pub const fn new(
+        name: &'static str,
+        aliases: &'static [&'static str],
+        default: &'static str,
+        about: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            aliases,
+            default,
+            about,
+            secret: false,
+        }
     }
-}
 
-const fn secret(
-    name: &'static str,
-    aliases: &'static [&'static str],
-    about: &'static str,
-) -> Setting {
-    Setting {
-        name,
-        aliases,
-        default: "",
-        about,
-        secret: true,
+    /// A setting whose value is never shown.
+    #[must_use]
+    pub const fn secret(
+        name: &'static str,
+        aliases: &'static [&'static str],
+        about: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            aliases,
+            default: "",
+            about,
+            secret: true,
+        }
+    }
+
+    /// Whether its value must not be shown.
+    #[must_use]
+    pub const fn is_secret(&self) -> bool {
+        self.secret
+    }
+
+    /// Its name, then its predecessors' names.
+    fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 }
 
 /// Every setting of the database, with its default.
 pub const SETTINGS: &[Setting] = &[
-    secret(
+    Setting::secret(
         "DATABASE_URL",
         &["DB_URL"],
         "the database: sqlite:PATH, sqlite::memory: or postgres://…; wins over DB_HOST and its kin, and without any of them it is sqlite:annals.db",
     ),
-    setting(
+    Setting::new(
         "DB_TYPE",
         &[],
         "auto",
         "which kind of database to expect: auto, sqlite, postgres, timescale",
     ),
-    setting(
+    Setting::new(
         "DB_HOST",
         &[],
         "localhost",
         "host of the PostgreSQL server, or the directory of its socket",
     ),
-    setting("DB_PORT", &[], "5432", "port of the PostgreSQL server"),
-    setting("DB_NAME", &[], "annals", "name of the database"),
-    setting("DB_USER", &[], "postgres", "user"),
-    secret(
+    Setting::new("DB_PORT", &[], "5432", "port of the PostgreSQL server"),
+    Setting::new("DB_NAME", &[], "annals", "name of the database"),
+    Setting::new("DB_USER", &[], "postgres", "user"),
+    Setting::secret(
         "DB_PASSWORD",
         &[],
         "password; none for peer, trust and certificate authentication",
     ),
-    setting(
+    Setting::new(
         "DB_SSL_MODE",
         &["DB_SSLMODE"],
         "prefer",
         "TLS: disable, allow, prefer, require, verify-ca, verify-full",
     ),
-    setting(
+    Setting::new(
         "DB_SSL_ROOT_CERT",
         &[],
         "",
         "file with the certificates to trust instead of the system's",
     ),
-    setting("DB_SSL_CERT", &[], "", "file with a client certificate"),
-    setting(
+    Setting::new("DB_SSL_CERT", &[], "", "file with a client certificate"),
+    Setting::new(
         "DB_SSL_KEY",
         &[],
         "",
         "file with the client certificate's key",
     ),
-    setting(
+    Setting::new(
         "DB_APP_NAME",
         &[],
         "annals",
         "application name that the server shows",
     ),
-    setting(
+    Setting::new(
         "DB_SCHEMA",
         &[],
         "public",
         "schema of the tables; on SQLite a prefix of their names, public meaning none",
     ),
-    setting(
+    Setting::new(
         "DB_MAX_CONNECTIONS",
         &["DB_POOL_MAX_CONNECTIONS", "DB_MAX_OPEN_CONNS"],
         "20",
         "connections open at most",
     ),
-    setting(
+    Setting::new(
         "DB_MIN_CONNECTIONS",
         &["DB_POOL_MIN_CONNECTIONS"],
         "0",
         "connections kept open when nothing happens",
     ),
-    setting(
+    Setting::new(
         "DB_MAX_IDLE_CONNS",
         &["DB_MAX_IDLE_CONNECTIONS"],
         "5",
         "idle connections kept at most",
     ),
-    setting(
+    Setting::new(
         "DB_CONN_MAX_LIFETIME",
         &["DB_POOL_MAX_LIFETIME"],
         "30m",
         "age at which a connection is replaced",
     ),
-    setting(
+    Setting::new(
         "DB_CONNECT_TIMEOUT",
         &["DB_POOL_CONNECT_TIMEOUT"],
         "10s",
         "how long connecting, or waiting for a connection, may take",
     ),
-    setting(
+    Setting::new(
         "DB_ATTEMPT_TIMEOUT",
         &[],
         "60s",
@@ -169,11 +188,18 @@ impl fmt::Display for Origin {
 }
 
 /// The places in which values are looked up, the first that has one winning.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Sources {
+    tables: Vec<&'static [Setting]>,
     flags: BTreeMap<&'static str, String>,
     environment: BTreeMap<&'static str, String>,
     file: BTreeMap<&'static str, String>,
+}
+
+impl Default for Sources {
+    fn default() -> Self {
+        Self::empty()
+    }
 }
 
 impl fmt::Debug for Sources {
@@ -183,24 +209,44 @@ impl fmt::Debug for Sources {
             .field("flags", &self.flags.keys())
             .field("environment", &self.environment.keys())
             .field("file", &self.file.keys())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
 impl Sources {
-    /// No flags, no environment, no file: defaults only.
+    /// No flags, no environment, no file: defaults only, of the database's settings only.
     #[must_use]
     pub fn empty() -> Self {
-        Self::default()
+        Self::of(&[SETTINGS])
     }
 
-    /// This process's environment and the file at `path`, if it is there.
+    /// Defaults only, of the settings in these tables.
+    #[must_use]
+    pub fn of(tables: &[&'static [Setting]]) -> Self {
+        Self {
+            tables: tables.to_vec(),
+            flags: BTreeMap::new(),
+            environment: BTreeMap::new(),
+            file: BTreeMap::new(),
+        }
+    }
+
+    /// Every setting, table by table.
+    pub fn settings(&self) -> impl Iterator<Item = &'static Setting> + '_ {
+        self.tables.iter().copied().flatten()
+    }
+
+    fn setting(&self, name: &str) -> Option<&'static Setting> {
+        self.settings().find(|setting| setting.name == name)
+    }
+
+    /// Adds this process's environment and the file at `path`, if it is there.
     ///
     /// # Errors
     ///
     /// The file cannot be read, is not TOML, or sets something that is no setting.
-    pub fn from_process(path: &Path) -> Result<Self, ConfigError> {
-        let sources = Self::empty().with_environment(|name| std::env::var(name).ok());
+    pub fn with_process(self, path: &Path) -> Result<Self, ConfigError> {
+        let sources = self.with_environment(|name| std::env::var(name).ok());
         match std::fs::read_to_string(path) {
             Ok(text) => sources.with_file(&path.display().to_string(), &text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(sources),
@@ -211,7 +257,7 @@ impl Sources {
         }
     }
 
-    /// Adds a flag; `name` must be in [`SETTINGS`], others are ignored.
+    /// Adds a flag; one that is no [`setting`](Self::settings) is ignored.
     #[must_use]
     pub fn with_flag(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.flags.insert(name, value.into());
@@ -221,13 +267,12 @@ impl Sources {
     /// Looks every setting, and every alias, up in an environment. An empty variable is not set.
     #[must_use]
     pub fn with_environment(mut self, lookup: impl Fn(&str) -> Option<String>) -> Self {
-        for setting in SETTINGS {
-            for name in std::iter::once(&setting.name).chain(setting.aliases) {
-                if let Some(value) = lookup(name).filter(|value| !value.is_empty()) {
-                    self.environment.insert(name, value);
-                }
-            }
-        }
+        let found: Vec<(&'static str, String)> = self
+            .settings()
+            .flat_map(Setting::names)
+            .filter_map(|name| Some((name, lookup(name).filter(|value| !value.is_empty())?)))
+            .collect();
+        self.environment.extend(found);
         self
     }
 
@@ -242,11 +287,11 @@ impl Sources {
             source: Box::new(source),
         })?;
         for (key, value) in table {
-            let setting = SETTINGS
-                .iter()
+            let setting = self
+                .settings()
                 .find(|setting| setting.name.eq_ignore_ascii_case(&key));
             let Some(setting) = setting else {
-                let nearest = nearest_setting(&key);
+                let nearest = self.nearest(&key);
                 return Err(ConfigError::Unknown {
                     path: path.to_owned(),
                     name: key,
@@ -265,7 +310,7 @@ impl Sources {
     /// The value of a setting and where it came from; `None` when it has not even a default.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<(&str, Origin)> {
-        let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
+        let setting = self.setting(name)?;
         self.set_value(setting)
             .or_else(|| (!setting.default.is_empty()).then_some((setting.default, Origin::Default)))
     }
@@ -273,17 +318,15 @@ impl Sources {
     /// Whether somebody set this, rather than leaving it at its default.
     #[must_use]
     pub fn is_set(&self, name: &str) -> bool {
-        SETTINGS
-            .iter()
-            .find(|setting| setting.name == name)
-            .is_some_and(|s| self.set_value(s).is_some())
+        self.setting(name)
+            .is_some_and(|setting| self.set_value(setting).is_some())
     }
 
     fn set_value(&self, setting: &'static Setting) -> Option<(&str, Origin)> {
         if let Some(value) = self.flags.get(setting.name) {
             return Some((value, Origin::Flag));
         }
-        for name in std::iter::once(&setting.name).chain(setting.aliases) {
+        for name in setting.names() {
             if let Some(value) = self.environment.get(name) {
                 return Some((value, Origin::Environment(name)));
             }
@@ -291,6 +334,21 @@ impl Sources {
         self.file
             .get(setting.name)
             .map(|value| (value.as_str(), Origin::File))
+    }
+
+    /// The setting that shares the longest beginning with `key`, if that is most of it.
+    fn nearest(&self, key: &str) -> Option<&'static str> {
+        let key = key.to_ascii_uppercase();
+        let common = |name: &str| {
+            name.bytes()
+                .zip(key.bytes())
+                .take_while(|(a, b)| a == b)
+                .count()
+        };
+        self.settings()
+            .map(|setting| setting.name)
+            .max_by_key(|name| common(name))
+            .filter(|name| common(name) * 2 > key.len())
     }
 
     /// The value of a setting that has a default, made into a `T` by `read`.
@@ -302,9 +360,7 @@ impl Sources {
     ) -> Result<T, ConfigError> {
         let (value, origin) = self.get(name).unwrap_or(("", Origin::Default));
         read(value.trim()).ok_or_else(|| {
-            let secret = SETTINGS
-                .iter()
-                .any(|setting| setting.name == name && setting.secret);
+            let secret = self.setting(name).is_none_or(Setting::is_secret);
             let shown = if secret {
                 "set".to_owned()
             } else {
@@ -319,7 +375,12 @@ impl Sources {
         })
     }
 
-    pub(super) fn parse<T: FromStr>(
+    /// The value of a setting that has a default, parsed.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be parsed; the error says that it must be `expected`.
+    pub fn parse<T: FromStr>(
         &self,
         name: &'static str,
         expected: &'static str,
@@ -338,7 +399,12 @@ impl Sources {
         })
     }
 
-    pub(super) fn choice<T: Copy>(
+    /// The value of a setting that has a default, as one of several.
+    ///
+    /// # Errors
+    ///
+    /// It is none of them; the error says that it must be `expected`.
+    pub fn choice<T: Copy>(
         &self,
         name: &'static str,
         choices: &[(&str, T)],
@@ -353,7 +419,11 @@ impl Sources {
     }
 
     /// A file that is named, and can be read; `None` when nobody names one.
-    pub(super) fn readable_file(&self, name: &'static str) -> Result<Option<&str>, ConfigError> {
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn readable_file(&self, name: &'static str) -> Result<Option<&str>, ConfigError> {
         let Some((path, origin)) = self.get(name) else {
             return Ok(None);
         };
@@ -368,17 +438,36 @@ impl Sources {
         }
     }
 
-    pub(super) fn duration(&self, name: &'static str) -> Result<Duration, ConfigError> {
+    /// The value of a setting that is a time above zero: `500ms`, `30s`, `5m`, `1h`, or a plain number
+    /// of seconds.
+    ///
+    /// # Errors
+    ///
+    /// It is not.
+    pub fn duration(&self, name: &'static str) -> Result<Duration, ConfigError> {
         self.read(
             name,
             "a time above zero such as 500ms, 30s, 5m or 1h",
             |value| parse_duration(value).filter(|duration| !duration.is_zero()),
         )
     }
+
+    /// The value of a setting that is a number of bytes above zero: `512KiB`, `16MiB`, `1GiB`, or a
+    /// plain number.
+    ///
+    /// # Errors
+    ///
+    /// It is not.
+    pub fn bytes(&self, name: &'static str) -> Result<NonZeroUsize, ConfigError> {
+        self.read(name, "a size above zero such as 512KiB or 16MiB", |value| {
+            parse_bytes(value).and_then(NonZeroUsize::new)
+        })
+    }
 }
 
-/// Reads `500ms`, `30s`, `5m`, `1h`, or a plain number of seconds.
-fn parse_duration(text: &str) -> Option<Duration> {
+/// Reads `500ms`, `30s`, `5m`, `1h`, `7d`, or a plain number of seconds.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());
@@ -389,22 +478,23 @@ fn parse_duration(text: &str) -> Option<Duration> {
         "" | "s" => Some(Duration::from_secs(number)),
         "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
         "h" => Some(Duration::from_secs(number.checked_mul(3_600)?)),
+        "d" => Some(Duration::from_secs(number.checked_mul(86_400)?)),
         _ => None,
     }
 }
 
-/// The setting that shares the longest beginning with `key`, if that is most of it.
-fn nearest_setting(key: &str) -> Option<&'static str> {
-    let key = key.to_ascii_uppercase();
-    let common = |name: &str| {
-        name.bytes()
-            .zip(key.bytes())
-            .take_while(|(a, b)| a == b)
-            .count()
+/// Reads `512KiB`, `16MiB`, `1GiB`, or a plain number of bytes.
+fn parse_bytes(text: &str) -> Option<usize> {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = match unit.trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
     };
-    SETTINGS
-        .iter()
-        .map(|setting| setting.name)
-        .max_by_key(|name| common(name))
-        .filter(|name| common(name) * 2 > key.len())
+    number.parse::<usize>().ok()?.checked_mul(unit)
 }
