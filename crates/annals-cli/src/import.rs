@@ -111,7 +111,7 @@ async fn import(spans: &Spans, path: &Path) -> Result<Imported, CliError> {
         if line.trim().is_empty() {
             continue;
         }
-        match otlp::json::read(&line) {
+        match otlp::json::read(&line, &otlp::Bounds::default()) {
             Ok(decoded) => {
                 for refused in &decoded.refused {
                     if imported.refused < REASONS {

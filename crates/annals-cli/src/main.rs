@@ -3,6 +3,7 @@
 mod command;
 mod database;
 mod dead_letters;
+mod demo;
 mod doctor;
 mod error;
 mod import;

@@ -1,10 +1,38 @@
-//! What arrives over the wire becomes records here, and records go out again.
+//! Protocols: what arrives over the wire becomes records here, and records go out again.
 //!
 //! | Module | What lives there |
 //! |---|---|
+//! | [`config`] | the server's settings, with one table of defaults |
+//! | [`server`] | a server's life: ports, serving, stopping with a report |
+//! | [`infertrace`] | InferTrace's two contracts, to spans |
 //! | [`otlp`] | OpenTelemetry's protocol: traces in protobuf's shape and in JSON, to spans and back |
+//! | [`error`] | why a server does not start |
+//!
+//! Inside: `listener` accepts connections, `auth` asks for the token, `grpc` and `otlp_http` are the roads
+//! in, `api` the road out, `intake` writes, `refusal` says no in every protocol's words.
 //!
 //! The mappings are pure functions, so that they can be tested and fuzzed without a socket. This
 //! crate knows no SQL.
 
+mod api;
+mod auth;
+mod body;
+pub mod config;
+pub mod error;
+mod grpc;
+pub mod infertrace;
+mod intake;
+mod listener;
+mod metrics;
 pub mod otlp;
+mod otlp_export;
+mod otlp_http;
+mod refusal;
+mod roads;
+pub mod server;
+mod tls;
+
+pub use auth::ApiToken;
+pub use config::{SETTINGS, ServerConfig};
+pub use error::{Error, Result};
+pub use server::{ServeReport, Server, Stop};

@@ -8,6 +8,7 @@
 //! | [`origin`] | what a span inherits from the resource and the scope around it |
 //! | [`attributes`] | attributes as JSON, without loss |
 //! | [`genai`] | which attributes become columns of their own |
+//! | [`limits`] | what a span may have |
 //! | [`refusal`] | why a span is refused, by the name of its field |
 //!
 //! Every road in makes protobuf's messages first and goes through [`span::from_proto`], so what holds
@@ -24,12 +25,14 @@ mod events;
 pub mod genai;
 mod ids;
 pub mod json;
+pub mod limits;
 mod links;
 pub mod origin;
 pub mod refusal;
 pub mod span;
 pub mod traces;
 
+pub use limits::{Bounds, Limits};
 pub use origin::Origin;
 pub use refusal::{FieldError, Problem, RefusedSpan};
 pub use traces::Decoded;

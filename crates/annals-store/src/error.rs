@@ -285,6 +285,21 @@ impl Error {
         matches!(self, Self::Write(WriteError::QueueFull { .. })) || self.action() == Action::Retry
     }
 
+    /// Whether the database could not be reached, as opposed to what it answers.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        match self {
+            Self::TimedOut { .. } => true,
+            Self::Connect { .. } | Self::Statement { .. } if self.action() == Action::Retry => {
+                // Connection exceptions, shutdowns, and no room for another connection.
+                self.code().is_none_or(|code| {
+                    code.starts_with("08") || code.starts_with("57P") || code == "53300"
+                })
+            }
+            _ => false,
+        }
+    }
+
     /// What a writer does about it.
     #[must_use]
     pub fn action(&self) -> Action {

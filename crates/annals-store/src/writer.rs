@@ -16,7 +16,7 @@ mod ticket;
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -42,15 +42,16 @@ use ticket::Request;
 /// [`shutdown`](Self::shutdown) waits for that and reports.
 pub struct Writer<R> {
     engine: Arc<Engine<R>>,
-    workers: Vec<JoinHandle<()>>,
+    /// Empty once a shutdown has taken them.
+    workers: Mutex<Vec<JoinHandle<()>>>,
+    /// Whether several batches can be in flight and rows have keys, so that order matters.
+    ordered: bool,
     upkeep: JoinHandle<()>,
 }
 
 impl<R> std::fmt::Debug for Writer<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Writer")
-            .field("workers", &self.workers.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Writer").finish_non_exhaustive()
     }
 }
 
@@ -96,7 +97,8 @@ impl<R: Record> Writer<R> {
         let upkeep = tokio::spawn(Arc::clone(&engine).maintain());
         Ok(Self {
             engine,
-            workers,
+            ordered: workers.len() > 1 && !R::DESCRIPTOR.key.is_empty(),
+            workers: Mutex::new(workers),
             upkeep,
         })
     }
@@ -265,15 +267,13 @@ impl<R: Record> Writer<R> {
         } else {
             (records, Vec::new())
         };
-        // Order matters only where several batches can be in flight and rows have keys.
-        let ordered = self.workers.len() > 1 && !R::DESCRIPTOR.key.is_empty();
         let lanes = [(Lane::Hot, hot), (Lane::Late, late)].into_iter();
         let parts = lanes.filter(|(_, records)| !records.is_empty());
         let parts = parts.map(|(lane, records)| {
             let hash = |record: &R| key::hash(record, &engine.hashes);
             let part = Part {
                 request: Arc::clone(request),
-                hashes: if ordered {
+                hashes: if self.ordered {
                     records.iter().map(hash).collect()
                 } else {
                     Vec::new()
@@ -304,6 +304,14 @@ impl<R: Record> Writer<R> {
         self.engine.queue.held_rows()
     }
 
+    /// For how long the database could not be reached; `None` while the last attempt reached it.
+    ///
+    /// Only rows that are [`held`](Self::held) are attempts, so with none this may be out of date.
+    #[must_use]
+    pub fn away_for(&self) -> Option<Duration> {
+        self.engine.away_for()
+    }
+
     /// Where rows have ended so far.
     #[must_use]
     pub fn report(&self) -> WriterReport {
@@ -328,9 +336,14 @@ impl<R: Record> Writer<R> {
 
     /// Takes nothing more, writes what is held, and reports. At the deadline it stops: rows still
     /// held then are `lost`, and their tickets say so.
-    pub async fn shutdown(mut self, deadline: Duration) -> WriterReport {
+    ///
+    /// Whoever shares the writer may still ask it for its report. Only the first call waits.
+    pub async fn shutdown(&self, deadline: Duration) -> WriterReport {
         self.engine.queue.close();
-        let workers = std::mem::take(&mut self.workers);
+        let workers = {
+            let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *workers)
+        };
         let abort: Vec<_> = workers.iter().map(JoinHandle::abort_handle).collect();
         let all = futures_util::future::join_all(workers);
         tokio::pin!(all);

@@ -19,6 +19,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A rule asks for something that cannot be.
+    #[error("{field} of a regression rule needs {needs}")]
+    Rule {
+        /// The field of the rule.
+        field: &'static str,
+        /// What it needs.
+        needs: &'static str,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] annals_store::Error),

@@ -1,9 +1,9 @@
-//! Latency percentiles by model and window.
+//! Latency percentiles by model, version and window.
 
-use annals_record::{Record, Timestamp, TimestampMicros, Value};
+use annals_record::{Record, Timestamp};
 use annals_store::Store;
 
-use crate::Result;
+use crate::{Result, bind};
 
 /// Latency of one model in one window, in nanoseconds, by nearest rank: the percentile `p` of `n`
 /// samples is the one of rank `ceil(p * n / 100)`, so each is a latency that really happened.
@@ -30,17 +30,22 @@ struct Percentiles {
     p99: Option<i64>,
 }
 
-/// Latency of the spans of `model` that began in the window: at `from` or later, and before `to`,
-/// both to the microsecond.
+/// Latency of the spans of `model`, of one version of it or of all, that began in the window: at
+/// `from` or later, and before `to`, both to the microsecond.
 pub(crate) async fn of_model(
     store: &Store,
     model: &str,
+    version: Option<&str>,
     from: Timestamp,
     to: Timestamp,
 ) -> Result<Latency> {
-    let micros = |time| Value::Timestamp(TimestampMicros::floor(time).unix_micros());
     let sql = store.names().statement(include_str!("latency.sql"));
-    let values = vec![Value::Text(model.to_owned()), micros(from), micros(to)];
+    let values = vec![
+        bind::text(model),
+        bind::micros(from),
+        bind::micros(to),
+        bind::optional_text(version),
+    ];
     let rows: Vec<Percentiles> = store.fetch(sql, values).await?;
     Ok(rows.first().map_or_else(Latency::default, |row| Latency {
         sample_count: row.sample_count.unsigned_abs(),

@@ -10,4 +10,6 @@ FROM (
         count(*) OVER () AS total
     FROM {spans}
     WHERE model_name = $1 AND start_time >= $2 AND start_time < $3 AND duration_nanos >= 0
+        -- Without a version, every version counts. The cast tells PostgreSQL the type of a NULL.
+        AND (CAST($4 AS text) IS NULL OR model_version = $4)
 ) AS ranked

@@ -6,7 +6,10 @@ use annals_record::{Filter, Timestamp};
 use annals_store::{Store, Writer, WriterOptions, WriterReport, Written};
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use crate::{Error, Latency, MIGRATIONS, Result, Span, Trace, directory, latency};
+use crate::{
+    Analysis, Error, Latency, MIGRATIONS, Model, Regression, RegressionRule, Result, Span, Trace,
+    analysis, directory, latency, models, regression,
+};
 
 /// Rows of a listing when nobody says how many.
 const DEFAULT_LIMIT: u32 = 100;
@@ -161,11 +164,74 @@ impl Spans {
         directory::find(&self.store, trace_id).await
     }
 
-    /// Writes what is held, and reports; see [`Writer::shutdown`].
-    pub async fn shutdown(self, deadline: Duration) -> WriterReport {
-        let report = self.writer.shutdown(deadline).await;
-        self.store.close().await;
-        report
+    /// Latency of the spans of a model, of one version of it or of all, that began at `from` or later
+    /// and before `to`, both to the microsecond.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn latency_of_version(
+        &self,
+        model: &str,
+        version: Option<&str>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Latency> {
+        latency::of_model(&self.store, model, version, from, to).await
+    }
+
+    /// The models whose spans began at `from` or later and before `to`, both to the microsecond:
+    /// those with the most spans first, then by name, and at most 1,000. Spans without a model are
+    /// left out.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn models(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Model>> {
+        models::between(&self.store, from, to).await
+    }
+
+    /// Compares a model, or one version of it, with what it was before: its spans of the rule's
+    /// `window` up to `now` with those of the rule's `baseline` before that, which never contains
+    /// the window; or with the spans of another version (see [`RegressionRule::baseline_version`]).
+    ///
+    /// # Errors
+    ///
+    /// The rule is out of bounds ([`Error::Rule`]), or the database failed.
+    pub async fn regression(
+        &self,
+        model: &str,
+        version: Option<&str>,
+        rule: &RegressionRule,
+        now: Timestamp,
+    ) -> Result<Regression> {
+        regression::of_model(&self.store, model, version, rule, now).await
+    }
+
+    /// What was unusual in the spans of a model that began at `from` or later and before `to`, both
+    /// to the microsecond. Counts everything, and gives the newest `limit` anomalies.
+    ///
+    /// Queue depth and batch fill ratio are read from a span's tags, as a number or the text of one:
+    /// `queue_depth` and `batch_fill_ratio`, each under the first of the names with `annals.`, with
+    /// `infertrace.`, with nothing and with `inference.` before it that has such a value.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn analysis(
+        &self,
+        model: &str,
+        from: Timestamp,
+        to: Timestamp,
+        limit: u32,
+    ) -> Result<Analysis> {
+        analysis::of_model(&self.store, model, from, to, limit).await
+    }
+
+    /// Writes what is held, and reports; see [`Writer::shutdown`]. The store stays open for whoever
+    /// shares it.
+    pub async fn shutdown(&self, deadline: Duration) -> WriterReport {
+        self.writer.shutdown(deadline).await
     }
 
     async fn write_one(&self, span: Span) -> Result<()> {
@@ -249,6 +315,6 @@ impl SpanStore for Spans {
         from: Timestamp,
         to: Timestamp,
     ) -> BoxFuture<'a, Result<Latency>> {
-        latency::of_model(&self.store, model, from, to).boxed()
+        latency::of_model(&self.store, model, None, from, to).boxed()
     }
 }

@@ -53,7 +53,12 @@ pub fn encode(attributes: Vec<KeyValue>) -> Result<Map<String, Value>, FieldErro
         .map(|(i, KeyValue { key, value, .. })| {
             encode_value(value.unwrap_or_default(), 0)
                 .map(|value| (key, value))
-                .map_err(|TooDeep| FieldError::new(item("attributes", i), Problem::TooDeep))
+                .map_err(|TooDeep| {
+                    FieldError::new(
+                        item("attributes", i),
+                        Problem::TooDeep { most: MAX_NESTING },
+                    )
+                })
         })
         .collect()
 }

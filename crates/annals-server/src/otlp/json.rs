@@ -19,7 +19,7 @@ use annals_telemetry::Span;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, value::RawValue};
 
-use super::{Decoded, FieldError, Origin, Problem, RefusedSpan, span, traces};
+use super::{Bounds, Decoded, FieldError, Origin, Problem, RefusedSpan, span, traces};
 
 /// Why a document cannot be read as traces.
 #[derive(Debug, thiserror::Error)]
@@ -93,14 +93,14 @@ struct OfScope<'a> {
 /// # Errors
 ///
 /// What surrounds the spans is not OTLP/JSON of traces.
-pub fn read(text: &str) -> Result<Decoded, ReadError> {
+pub fn read(text: &str, bounds: &Bounds) -> Result<Decoded, ReadError> {
     let document: Document<'_> = serde_json::from_str(text).map_err(ReadError::Syntax)?;
     let Some(resource_spans) = document.resource_spans else {
         return empty_document(text, &document);
     };
     let mut decoded = Decoded::default();
     for of_resource in resource_spans {
-        of_resource.read(&mut decoded)?;
+        of_resource.read(&mut decoded, bounds)?;
     }
     Ok(decoded)
 }
@@ -134,7 +134,7 @@ fn refuse_name(
 }
 
 impl OfResource<'_> {
-    fn read(self, decoded: &mut Decoded) -> Result<(), ReadError> {
+    fn read(self, decoded: &mut Decoded, bounds: &Bounds) -> Result<(), ReadError> {
         if self.scope_spans.is_none() {
             let of_old = "instrumentationLibrarySpans";
             refuse_name(self.scope_spans_in_snake_case, "scope_spans", "scopeSpans")?;
@@ -144,10 +144,13 @@ impl OfResource<'_> {
             refuse_name(self.schema_url_in_snake_case, "schema_url", "schemaUrl")?;
         }
         let resource = message_of("resource", self.resource, reading::resource)
-            .and_then(|resource| Origin::of_resource(resource, self.schema_url.unwrap_or_default()))
+            .and_then(|resource| {
+                bounds.check_resource(resource.as_ref())?;
+                Origin::of_resource(resource, self.schema_url.unwrap_or_default())
+            })
             .map_err(FieldError::with_json_names);
         for of_scope in self.scope_spans.unwrap_or_default() {
-            of_scope.read(&resource, decoded)?;
+            of_scope.read(&resource, decoded, bounds)?;
         }
         Ok(())
     }
@@ -158,19 +161,23 @@ impl OfScope<'_> {
         self,
         resource: &Result<Origin, FieldError>,
         decoded: &mut Decoded,
+        bounds: &Bounds,
     ) -> Result<(), ReadError> {
         if self.schema_url.is_none() {
             refuse_name(self.schema_url_in_snake_case, "schema_url", "schemaUrl")?;
         }
         let origin = resource.clone().and_then(|resource| {
             let scope = message_of("scope", self.scope, reading::scope)?;
+            bounds
+                .check_scope(scope.as_ref())
+                .map_err(FieldError::with_json_names)?;
             resource
                 .with_scope(scope, self.schema_url.unwrap_or_default())
                 .map_err(FieldError::with_json_names)
         });
         for raw in self.spans.unwrap_or_default() {
             let record = match &origin {
-                Ok(origin) => read_span(raw, origin),
+                Ok(origin) => read_span(raw, origin, bounds),
                 Err(error) => Err(error.clone()),
             };
             decoded.push(record, || ids(raw));
@@ -179,9 +186,9 @@ impl OfScope<'_> {
     }
 }
 
-fn read_span(raw: &RawValue, origin: &Origin) -> Result<Span, FieldError> {
+fn read_span(raw: &RawValue, origin: &Origin, bounds: &Bounds) -> Result<Span, FieldError> {
     let message = reading::span(value_of("span", raw)?).map_err(|error| error.or_named("span"))?;
-    span::from_proto(message, origin).map_err(FieldError::with_json_names)
+    span::from_proto(message, origin, bounds).map_err(FieldError::with_json_names)
 }
 
 fn message_of<T>(

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use annals_record::JsonError;
+use annals_record::{JsonError, Timestamp};
 
 /// Ids longer than this are not repeated in a refusal.
 const LONGEST_ID: usize = 64;
@@ -51,8 +51,31 @@ pub enum Problem {
         expected: &'static str,
     },
     /// An attribute too deep to come out again on every road.
-    #[error("is nested deeper than {} levels", super::attributes::MAX_NESTING)]
-    TooDeep,
+    #[error("is nested deeper than {most} levels")]
+    TooDeep {
+        /// Levels that it may have.
+        most: usize,
+    },
+    /// More attributes than are allowed.
+    #[error("are {found} where at most {most} are allowed (MAX_ATTRIBUTES)")]
+    TooMany {
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// A start too long ago or too far ahead.
+    #[error(
+        "is {found}, outside {earliest} to {latest}, which MAX_SPAN_AGE and MAX_SPAN_LEAD allow"
+    )]
+    Window {
+        /// The start.
+        found: Timestamp,
+        /// The earliest that is allowed.
+        earliest: Timestamp,
+        /// The latest that is allowed.
+        latest: Timestamp,
+    },
     /// Something else than the protocol says.
     #[error("is {found} where {expected} is due")]
     Type {
@@ -80,6 +103,12 @@ pub enum Problem {
     Syntax {
         /// What the reader said.
         message: String,
+    },
+    /// A value that the table at hand cannot hold.
+    #[error("{reason}")]
+    Table {
+        /// Why, as the rest of a sentence.
+        reason: &'static str,
     },
     /// JSON that cannot be stored.
     #[error("cannot be kept: {0}")]

@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{FieldError, Origin, Problem, attributes, events, genai, ids, links};
+use super::{Bounds, FieldError, Origin, Problem, attributes, events, genai, ids, links};
 
 /// The record of a span.
 ///
@@ -19,7 +19,8 @@ use super::{FieldError, Origin, Problem, attributes, events, genai, ids, links};
 /// # Errors
 ///
 /// A field cannot be taken over; the error names it.
-pub fn from_proto(span: proto::Span, origin: &Origin) -> Result<Span, FieldError> {
+pub fn from_proto(span: proto::Span, origin: &Origin, bounds: &Bounds) -> Result<Span, FieldError> {
+    bounds.check_span(&span)?;
     let trace_id = ids::required(&span.trace_id, ids::TRACE, "trace_id")?;
     let span_id = ids::required(&span.span_id, ids::SPAN, "span_id")?;
     let start = nanos(span.start_time_unix_nano, "start_time_unix_nano")?;
@@ -31,6 +32,7 @@ pub fn from_proto(span: proto::Span, origin: &Origin) -> Result<Span, FieldError
     let duration = end - start;
     let start = Timestamp::from_unix_nanos(start);
     let mut record = Span::new(trace_id, span_id, String::new(), span.name, start, duration);
+    bounds.check_start(&record, "start_time_unix_nano")?;
     origin.give_to(&mut record);
     record.parent_span_id = ids::optional(&span.parent_span_id, ids::SPAN, "parent_span_id")?;
     record.status = Some(status_word(status_code).to_owned());

@@ -3,7 +3,7 @@
 use annals_telemetry::Span;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 
-use super::{FieldError, Origin, RefusedSpan, origin::Around, span};
+use super::{Bounds, FieldError, Origin, RefusedSpan, origin::Around, span};
 
 /// What a request held.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,7 +16,7 @@ pub struct Decoded {
 
 impl Decoded {
     /// Adds a span or its refusal; the ids are asked for only then.
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         span: Result<Span, FieldError>,
         ids: impl FnOnce() -> (Option<String>, Option<String>),
@@ -35,20 +35,24 @@ impl Decoded {
 
 /// The spans of `TracesData` or `ExportTraceServiceRequest`, which differ in name only.
 ///
-/// A bad span refuses itself; a bad resource or scope refuses the spans in it.
+/// A span that is bad or beyond the bounds refuses itself; such a resource or scope refuses the spans
+/// in it.
 #[must_use]
-pub fn from_proto(request: Vec<ResourceSpans>) -> Decoded {
+pub fn from_proto(request: Vec<ResourceSpans>, bounds: &Bounds) -> Decoded {
     let mut decoded = Decoded::default();
     for of_resource in request {
-        let resource = Origin::of_resource(of_resource.resource, of_resource.schema_url);
+        let resource = bounds
+            .check_resource(of_resource.resource.as_ref())
+            .and_then(|()| Origin::of_resource(of_resource.resource, of_resource.schema_url));
         for of_scope in of_resource.scope_spans {
-            let origin = resource
-                .clone()
-                .and_then(|origin| origin.with_scope(of_scope.scope, of_scope.schema_url));
+            let origin = resource.clone().and_then(|origin| {
+                bounds.check_scope(of_scope.scope.as_ref())?;
+                origin.with_scope(of_scope.scope, of_scope.schema_url)
+            });
             for message in of_scope.spans {
                 let ids = (message.trace_id.clone(), message.span_id.clone());
                 let record = match &origin {
-                    Ok(origin) => span::from_proto(message, origin),
+                    Ok(origin) => span::from_proto(message, origin, bounds),
                     Err(error) => Err(error.clone()),
                 };
                 decoded.push(record, || {

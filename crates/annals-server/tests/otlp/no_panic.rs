@@ -1,7 +1,7 @@
 //! No input panics: any text, JSON of the right names with any values, and good documents with
 //! something broken in them.
 
-use annals_server::otlp::json;
+use annals_server::otlp::{Bounds, json};
 use proptest::{collection::vec, prelude::*};
 use serde_json::Value;
 
@@ -60,7 +60,7 @@ fn shape() -> impl Strategy<Value = Value> {
 
 /// Reads, and writes again what was read.
 fn exercise(text: &str) {
-    if let Ok(decoded) = json::read(text) {
+    if let Ok(decoded) = json::read(text, &Bounds::default()) {
         let _ = json::write(&decoded.spans);
     }
 }

@@ -1,7 +1,7 @@
 //! Spans that did not come by OTLP go out by it.
 
 use annals_record::{Json, Timestamp};
-use annals_server::otlp::json;
+use annals_server::otlp::{Bounds, json};
 use annals_telemetry::Span;
 
 fn span() -> Span {
@@ -38,7 +38,7 @@ fn columns_that_the_tags_do_not_tell_go_out_and_come_back() {
     given.conversation_id = Some("c".to_owned());
     given.cost = Some(0.25);
 
-    let back = json::read(&json::write(&[given.clone()]).unwrap())
+    let back = json::read(&json::write(&[given.clone()]).unwrap(), &Bounds::default())
         .unwrap()
         .spans
         .remove(0);
@@ -59,7 +59,7 @@ fn columns_that_the_tags_do_not_tell_go_out_and_come_back() {
 fn a_service_name_wins_over_a_resource_that_tells_another() {
     let mut given = span();
     given.resource = Some(Json::parse(r#"{"a":1,"service.name":"other"}"#).unwrap());
-    let back = json::read(&json::write(&[given]).unwrap())
+    let back = json::read(&json::write(&[given]).unwrap(), &Bounds::default())
         .unwrap()
         .spans
         .remove(0);

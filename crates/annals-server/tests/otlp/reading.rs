@@ -1,14 +1,14 @@
 //! What a reader of OTLP/JSON has to take, from documents as senders write them.
 
 use annals_record::Json;
-use annals_server::otlp::json;
+use annals_server::otlp::{Bounds, json};
 use annals_telemetry::{Span, SpanKind, StatusCode};
 use serde_json::{Value, json};
 
 use crate::refusals::{document, span};
 
 fn read(text: &str) -> Vec<Span> {
-    let decoded = json::read(text).unwrap();
+    let decoded = json::read(text, &Bounds::default()).unwrap();
     assert_eq!(decoded.refused, []);
     decoded.spans
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use annals_server::otlp::{Decoded, json, json::ReadError, traces};
+use annals_server::otlp::{Bounds, Decoded, json, json::ReadError, traces};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ pub(crate) fn document(spans: &[Value]) -> String {
 }
 
 fn decoded(text: &str) -> Decoded {
-    json::read(text).unwrap()
+    json::read(text, &Bounds::default()).unwrap()
 }
 
 fn reason(members: &Value) -> String {
@@ -264,10 +264,13 @@ fn from_proto(span: Span) -> Decoded {
         spans: vec![span],
         ..ScopeSpans::default()
     }];
-    traces::from_proto(vec![ResourceSpans {
-        scope_spans,
-        ..ResourceSpans::default()
-    }])
+    traces::from_proto(
+        vec![ResourceSpans {
+            scope_spans,
+            ..ResourceSpans::default()
+        }],
+        &Bounds::default(),
+    )
 }
 
 #[test]
@@ -342,7 +345,7 @@ fn a_document_in_snake_case_says_so_instead_of_being_empty() {
             "schemaUrl",
         ),
     ] {
-        let error = json::read(&document.to_string()).unwrap_err();
+        let error = json::read(&document.to_string(), &Bounds::default()).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!("{found:?} is not a name of OTLP/JSON, which says {expected:?}")
@@ -367,7 +370,7 @@ fn a_document_in_snake_case_says_so_instead_of_being_empty() {
 
 #[test]
 fn a_document_of_something_else_is_refused() {
-    let error = json::read(r#"{"resourceLogs":[]}"#).unwrap_err();
+    let error = json::read(r#"{"resourceLogs":[]}"#, &Bounds::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the document has no \"resourceSpans\", only \"resourceLogs\""
@@ -385,7 +388,7 @@ fn what_is_not_one_json_document_is_refused_with_its_place() {
         "{} {}",
         "{}x",
     ] {
-        let error = json::read(text).unwrap_err();
+        let error = json::read(text, &Bounds::default()).unwrap_err();
         assert!(matches!(error, ReadError::Syntax(_)), "{text:?}: {error:?}");
         let source = error.source().unwrap().to_string();
         assert!(source.contains("line 1 column"), "{text:?}: {source}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use annals_record::Json;
-use annals_server::otlp::{attributes, json, origin::Around, traces};
+use annals_server::otlp::{Bounds, attributes, json, origin::Around, traces};
 use annals_telemetry::Span;
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value::Value as Any},
@@ -28,7 +28,7 @@ fn request(around: Around, spans: Vec<Message>) -> Vec<ResourceSpans> {
 }
 
 fn records(request: Vec<ResourceSpans>) -> Vec<Span> {
-    let decoded = traces::from_proto(request);
+    let decoded = traces::from_proto(request, &Bounds::default());
     assert_eq!(decoded.refused, []);
     decoded.spans
 }
@@ -73,7 +73,7 @@ proptest! {
     ) {
         let records = records(request(around, spans));
         let text = json::write(&records).unwrap();
-        let back = json::read(&text).unwrap();
+        let back = json::read(&text, &Bounds::default()).unwrap();
         prop_assert_eq!(back.refused, []);
         prop_assert_eq!(back.spans, records);
     }
@@ -156,7 +156,7 @@ fn the_deepest_attribute_goes_through_every_road() {
     };
     let records = records(request(Around::default(), vec![span]));
 
-    let by_json = json::read(&json::write(&records).unwrap()).unwrap();
+    let by_json = json::read(&json::write(&records).unwrap(), &Bounds::default()).unwrap();
     assert_eq!(by_json.refused, []);
     assert_eq!(by_json.spans, records);
 

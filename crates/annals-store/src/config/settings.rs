@@ -388,7 +388,12 @@ impl Sources {
         self.read(name, expected, |value| value.parse().ok())
     }
 
-    pub(super) fn checked(
+    /// The value of a setting that has a default, as it is.
+    ///
+    /// # Errors
+    ///
+    /// `check` says no; the error says that it must be `expected`.
+    pub fn checked(
         &self,
         name: &'static str,
         check: impl FnOnce(&str) -> bool,
@@ -396,6 +401,22 @@ impl Sources {
     ) -> Result<String, ConfigError> {
         self.read(name, expected, |value| {
             check(value).then(|| value.to_owned())
+        })
+    }
+
+    /// The value of a setting that has a default, as a whole number from 1 to `most`.
+    ///
+    /// # Errors
+    ///
+    /// It is not; the error says that it must be `expected`.
+    pub fn limited_count(
+        &self,
+        name: &'static str,
+        most: usize,
+        expected: &'static str,
+    ) -> Result<usize, ConfigError> {
+        self.read(name, expected, |value| {
+            value.parse().ok().filter(|count| (1..=most).contains(count))
         })
     }
 

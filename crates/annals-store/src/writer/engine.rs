@@ -3,7 +3,7 @@
 use std::{
     hash::RandomState,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -69,6 +69,8 @@ pub(super) struct Engine<R> {
     chunk: Option<i64>,
     /// Time ranges of compressed chunks, as last seen.
     compressed: RwLock<Vec<(i64, i64)>>,
+    /// Since when the database could not be reached; `None` while it can.
+    away: Mutex<Option<Instant>>,
 }
 
 impl<R: Record> Engine<R> {
@@ -89,6 +91,7 @@ impl<R: Record> Engine<R> {
             conflicts: Arc::default(),
             chunk,
             compressed: RwLock::default(),
+            away: Mutex::default(),
         };
         engine.look_for_compressed_chunks().await?;
         Ok(engine)
@@ -134,6 +137,26 @@ impl<R: Record> Engine<R> {
                 Lane::Late
             }
             _ => Lane::Hot,
+        }
+    }
+
+    fn away(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For how long the database could not be reached.
+    pub(super) fn away_for(&self) -> Option<Duration> {
+        self.away().map(|since| since.elapsed())
+    }
+
+    /// Notes whether an attempt reached the database.
+    fn note(&self, attempt: Result<(), &Error>) {
+        let mut away = self.away();
+        match attempt {
+            Err(error) if error.is_absence() => {
+                away.get_or_insert_with(Instant::now);
+            }
+            _ => *away = None,
         }
     }
 
@@ -233,6 +256,7 @@ impl<R: Record> Engine<R> {
             };
             let failure = match done {
                 Ok(outcome) => {
+                    self.note(Ok(()));
                     self.metrics.committed(batch.rows.len(), outcome.repeated);
                     job.rows = rows_of(batch);
                     return self.settle(job, &outcome.parked);
@@ -241,6 +265,7 @@ impl<R: Record> Engine<R> {
             };
             in_doubt = failure.leaves_in_doubt(in_doubt);
             let error = failure.error;
+            self.note(Err(&error));
             let mut action = error.action();
             self.metrics.failed(action);
             if in_doubt {

@@ -2,10 +2,14 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
 
+mod analysis;
 mod directory;
+mod models;
 mod public_sql;
+mod regression;
 mod spans;

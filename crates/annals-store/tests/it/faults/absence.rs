@@ -115,12 +115,13 @@ async fn rows_for_a_server_that_is_away_are_kept(like: TestDatabase) {
     pause(300).await;
     assert_balanced(&writer.report());
     assert_eq!((writer.report().held, writer.held()), (20, 20));
+    eventually("known to be away", async || writer.away_for().is_some()).await;
     tokio::task::block_in_place(|| cluster.start_again()).unwrap();
     for ticket in tickets {
         assert_eq!(within(ticket).await.unwrap().committed, 1);
     }
     assert_eq!(stored::<Note>(&store).await, Vec::from_iter(0..20));
-    assert_eq!(writer.held(), 0);
+    assert_eq!((writer.held(), writer.away_for()), (0, None));
 }
 
 /// Drops writes that are in flight and that wait, beside rows that nobody takes back.

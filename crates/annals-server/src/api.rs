@@ -1,0 +1,129 @@
+//! The HTTP API: how the server is, and what it keeps.
+
+mod models;
+mod parameters;
+mod problem;
+mod span;
+mod spans;
+mod status;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderMap, Method, StatusCode};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{ServerConfig, roads::Roads};
+use problem::Problem;
+
+/// What every handler needs.
+#[derive(Clone)]
+struct Api {
+    roads: Arc<Roads>,
+    query_timeout: Duration,
+    max_window: Duration,
+}
+
+impl Api {
+    fn spans(&self) -> &annals_telemetry::Spans {
+        self.roads.otlp.spans()
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Annals",
+        description = "Durable storage for everything that happens over time. Times are RFC 3339 with nanoseconds, durations of parameters are texts such as 5m or 1h."
+    ),
+    tags(
+        (name = "server", description = "How the server is"),
+        (name = "traces", description = "Spans and traces"),
+        (name = "models", description = "Latency of models, and what was unusual")
+    )
+)]
+struct Description;
+
+/// What the HTTP port serves.
+pub(crate) fn router(roads: &Arc<Roads>, config: &ServerConfig) -> Router {
+    let api = Api {
+        roads: Arc::clone(roads),
+        query_timeout: config.query_timeout,
+        max_window: config.max_query_window,
+    };
+    let data = OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(spans::get_trace))
+        .routes(routes!(spans::list_spans))
+        .routes(routes!(models::list_models))
+        .routes(routes!(models::latency))
+        .routes(routes!(models::regression))
+        .routes(routes!(models::analysis))
+        .routes(routes!(status::metrics))
+        .layer(axum::middleware::from_fn_with_state(api.clone(), in_time))
+        .layer(axum::middleware::from_fn_with_state(
+            (roads.token.clone(), refuse as crate::auth::Refuse),
+            crate::auth::guard,
+        ));
+    let (router, description) = data
+        .routes(routes!(status::index))
+        .routes(routes!(status::health))
+        .routes(routes!(status::ready))
+        .routes(routes!(status::version))
+        .split_for_parts();
+    let description = Arc::new(description);
+    router
+        .route(
+            "/openapi.json",
+            axum::routing::get(async move || Json(Arc::unwrap_or_clone(description))),
+        )
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(unknown)
+        .with_state(api)
+}
+
+fn refuse(status: StatusCode, message: &str, _: &HeaderMap) -> Response {
+    Problem::new(status, message).into()
+}
+
+async fn in_time(State(api): State<Api>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(api.query_timeout, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!(
+                "the database did not answer within {} s (QUERY_TIMEOUT); ask for less, or again later",
+                api.query_timeout.as_secs_f64()
+            ),
+        )
+        .into(),
+    }
+}
+
+async fn wrong_method(method: Method, request: Request) -> Response {
+    let path = request.uri().path();
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{method} is not served at {path}; send GET"),
+    )
+    .into()
+}
+
+async fn unknown(request: Request) -> Response {
+    let path = request.uri().path();
+    let hint = if path.starts_with("/models/") {
+        "; in a model's name write / as %2F"
+    } else {
+        "; GET / lists what is"
+    };
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        format!("nothing is served at {path}{hint}"),
+    )
+    .into()
+}

@@ -1,0 +1,137 @@
+//! Parameters of questions: read strictly, and refused by name.
+
+use std::time::Duration;
+
+use annals_record::Timestamp;
+use annals_store::config::parse_duration;
+use axum::{
+    extract::{FromRequestParts, Query, rejection::QueryRejection},
+    http::request::Parts,
+};
+use http::StatusCode;
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+
+/// The query string as a `T`, which should deny unknown fields: a misspelt parameter would be ignored,
+/// and the answer be one to another question.
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(parameters)) => Ok(Self(parameters)),
+            Err(QueryRejection::FailedToDeserializeQueryString(error)) => {
+                let mut text = error.to_string();
+                let mut cause = std::error::Error::source(&error);
+                while let Some(error) = cause {
+                    text = error.to_string();
+                    cause = error.source();
+                }
+                Err(Problem::new(
+                    StatusCode::BAD_REQUEST,
+                    format!("the parameters cannot be read: {text}"),
+                ))
+            }
+            Err(error) => Err(Problem::new(StatusCode::BAD_REQUEST, error.to_string())),
+        }
+    }
+}
+
+/// A time.
+pub(super) fn time(name: &str, value: Option<&str>) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = value else { return Ok(None) };
+    // A plus sign in a query string means a blank, and nobody writes one in a time.
+    let time = text.parse().or_else(|_| text.replace(' ', "+").parse());
+    time.map(Some).map_err(|_| {
+        Problem::parameter(
+            name,
+            text,
+            "a time as RFC 3339 has it, such as 2026-01-31T09:30:00Z",
+        )
+    })
+}
+
+/// A time span of at most `most`.
+pub(super) fn window(
+    name: &str,
+    value: Option<&str>,
+    default: Duration,
+    most: Duration,
+) -> Result<Duration, Problem> {
+    let Some(text) = value else {
+        return Ok(default.min(most));
+    };
+    let window = parse_duration(text.trim()).filter(|window| !window.is_zero());
+    let Some(window) = window else {
+        return Err(Problem::parameter(
+            name,
+            text,
+            "a time span above zero such as 30s, 5m or 1h",
+        ));
+    };
+    if window > most {
+        let expected = format!("at most {} s (MAX_QUERY_WINDOW)", most.as_secs());
+        return Err(Problem::parameter(name, text, &expected));
+    }
+    Ok(window)
+}
+
+/// A whole number from `least` to `most`.
+pub(super) fn count(
+    name: &str,
+    value: Option<&str>,
+    default: u64,
+    (least, most): (u64, u64),
+) -> Result<u64, Problem> {
+    let Some(text) = value else {
+        return Ok(default);
+    };
+    let number = text.parse().ok();
+    number
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| {
+            Problem::parameter(
+                name,
+                text,
+                &format!("a whole number from {least} to {most}"),
+            )
+        })
+}
+
+/// A number.
+pub(super) fn number(name: &str, value: Option<&str>, default: f64) -> Result<f64, Problem> {
+    value.map_or(Ok(default), |text| {
+        text.parse()
+            .map_err(|_| Problem::parameter(name, text, "a number"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_survives_a_query_string_that_was_not_escaped() {
+        let time = |text| time("since", Some(text)).ok().unwrap().unwrap();
+        assert_eq!(
+            time("2026-01-31T10:30:00 01:00"),
+            time("2026-01-31T09:30:00Z")
+        );
+    }
+
+    #[test]
+    fn a_window_longer_than_allowed_is_refused_and_the_default_is_cut() {
+        let hour = Duration::from_secs(3_600);
+        assert!(window("window", Some("2h"), hour, hour).is_err());
+        assert!(window("window", Some("0s"), hour, hour).is_err());
+        assert!(window("window", Some("-5m"), hour, hour).is_err());
+        assert_eq!(window("window", None, hour * 2, hour).ok(), Some(hour));
+        assert_eq!(
+            window("window", Some("90"), hour, hour).ok(),
+            Some(Duration::from_secs(90))
+        );
+    }
+}

@@ -1,0 +1,386 @@
+//! The server's settings: names, defaults and what they become.
+
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use annals_store::{
+    ConfigError,
+    config::{Setting, Sources},
+};
+
+use crate::{auth::ApiToken, otlp::Limits};
+
+/// Every setting of the server, with its default.
+pub const SETTINGS: &[Setting] = &[
+    Setting::new(
+        "HTTP_ADDR",
+        &[],
+        "127.0.0.1:8080",
+        "address for queries, health and metrics; off for none",
+    ),
+    Setting::new(
+        "OTLP_GRPC_ADDR",
+        &[],
+        "127.0.0.1:4317",
+        "address for OTLP/gRPC and InferTrace; off for none",
+    ),
+    Setting::new(
+        "OTLP_HTTP_ADDR",
+        &[],
+        "127.0.0.1:4318",
+        "address for OTLP/HTTP; off for none",
+    ),
+    Setting::secret(
+        "API_TOKEN",
+        &["ANNALS_API_TOKEN"],
+        "token that every request to data must bring as Authorization: Bearer TOKEN; none asks for nothing",
+    ),
+    Setting::new(
+        "INSECURE",
+        &[],
+        "false",
+        "true allows addresses beyond loopback without API_TOKEN",
+    ),
+    Setting::new(
+        "TLS_CERT",
+        &[],
+        "",
+        "file with the server's certificate chain (PEM); with TLS_KEY every port speaks TLS",
+    ),
+    Setting::new("TLS_KEY", &[], "", "file with the certificate's key (PEM)"),
+    Setting::new(
+        "MIGRATE_ON_START",
+        &[],
+        "true",
+        "false leaves tables to `annals migrate up`, and refuses to start without them",
+    ),
+    Setting::new(
+        "MAX_CONNECTIONS",
+        &[],
+        "1024",
+        "connections open on each port at most; further ones wait",
+    ),
+    Setting::new(
+        "MAX_CONCURRENT_REQUESTS",
+        &[],
+        "64",
+        "requests with data in progress at once; further ones are told to come again",
+    ),
+    Setting::new(
+        "MAX_REQUEST_BYTES",
+        &[],
+        "16MiB",
+        "size of one request at most, as sent and as unpacked",
+    ),
+    Setting::new(
+        "READ_TIMEOUT",
+        &[],
+        "20s",
+        "how long a request may take to arrive",
+    ),
+    Setting::new(
+        "INGEST_TIMEOUT",
+        &[],
+        "8s",
+        "how long a request with data waits for its commit before it is told to come again; clients give up after 10s",
+    ),
+    Setting::new("QUERY_TIMEOUT", &[], "30s", "how long a query may take"),
+    Setting::new(
+        "MAX_QUERY_WINDOW",
+        &[],
+        "31d",
+        "longest window of latency, regression and analysis",
+    ),
+    Setting::new(
+        "MAX_ATTRIBUTES",
+        &[],
+        "1024",
+        "attributes of one span, event, link, scope or resource at most, those inside maps included",
+    ),
+    Setting::new(
+        "MAX_ATTRIBUTE_DEPTH",
+        &[],
+        "30",
+        "levels of arrays and maps in an attribute at most, up to 30",
+    ),
+    Setting::new(
+        "MAX_SPAN_AGE",
+        &[],
+        "7300d",
+        "how long ago a span may have begun; each day of old spans is a chunk",
+    ),
+    Setting::new(
+        "MAX_SPAN_LEAD",
+        &[],
+        "1d",
+        "how far in the future a span may begin",
+    ),
+    Setting::new(
+        "INGEST_QUEUE_SIZE",
+        &[],
+        "100000",
+        "spans held by OTLP at most, in flight included",
+    ),
+    Setting::new(
+        "INGEST_QUEUE_BYTES",
+        &[],
+        "64MiB",
+        "estimated bytes of spans held by OTLP at most",
+    ),
+    Setting::new(
+        "INGEST_BATCH_SIZE",
+        &[],
+        "10000",
+        "spans in one transaction at most",
+    ),
+    Setting::new(
+        "INGEST_CONNECTIONS",
+        &[],
+        "2",
+        "transactions of spans in flight at once",
+    ),
+    Setting::new(
+        "INFERTRACE_QUEUE_SIZE",
+        &[],
+        "10000",
+        "spans held by InferTrace at most, in flight included; further ones are rejected",
+    ),
+    Setting::new(
+        "INFERTRACE_BATCH_SIZE",
+        &[],
+        "256",
+        "spans of InferTrace in one transaction at most; a batch leaves as soon as a connection is free",
+    ),
+    Setting::new(
+        "SHUTDOWN_TIMEOUT",
+        &[],
+        "30s",
+        "how long a stop waits for requests and for what is held",
+    ),
+];
+
+/// What a server is told before it starts.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// Where each service listens; `None` for a service that is off.
+    pub addresses: Addresses,
+    /// The token that requests to data must bring.
+    pub token: Option<ApiToken>,
+    /// Whether addresses beyond loopback are allowed without a token.
+    pub insecure: bool,
+    /// Certificate chain and key.
+    pub tls: Option<TlsFiles>,
+    /// Whether tables are made and migrated at the start.
+    pub migrate_on_start: bool,
+    /// Connections open on each port at most.
+    pub max_connections: NonZeroUsize,
+    /// Requests with data in progress at once.
+    pub max_concurrent_requests: NonZeroUsize,
+    /// Bytes of one request, as sent and as unpacked.
+    pub max_request_bytes: NonZeroUsize,
+    /// How long a request may take to arrive.
+    pub read_timeout: Duration,
+    /// How long a request with data waits for its commit.
+    pub ingest_timeout: Duration,
+    /// How long a query may take.
+    pub query_timeout: Duration,
+    /// Longest window of a question about models.
+    pub max_query_window: Duration,
+    /// What a span may have.
+    pub limits: Limits,
+    /// The writer behind OTLP.
+    pub ingest: QueueConfig,
+    /// The writer behind InferTrace.
+    pub infertrace: QueueConfig,
+    /// How long a stop may take.
+    pub shutdown_timeout: Duration,
+}
+
+/// Where each service listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// Queries, health and metrics.
+    pub http: Option<SocketAddr>,
+    /// OTLP/gRPC and InferTrace.
+    pub otlp_grpc: Option<SocketAddr>,
+    /// OTLP/HTTP.
+    pub otlp_http: Option<SocketAddr>,
+}
+
+/// The files of a certificate.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// How a road's spans wait and leave.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueConfig {
+    /// Spans held at most.
+    pub rows: NonZeroUsize,
+    /// Estimated bytes held at most.
+    pub bytes: NonZeroUsize,
+    /// Spans in one transaction at most.
+    pub batch_rows: NonZeroUsize,
+    /// Transactions in flight at once.
+    pub connections: NonZeroUsize,
+}
+
+const COUNT: &str = "a whole number above zero";
+
+impl ServerConfig {
+    /// Reads given sources, which must have [`SETTINGS`] among their tables.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that cannot be used, by name and origin.
+    pub fn from_sources(sources: &Sources) -> Result<Self, ConfigError> {
+        let file = |name| Ok(sources.readable_file(name)?.map(PathBuf::from));
+        let tls = match (file("TLS_CERT")?, file("TLS_KEY")?) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => return Err(missing("TLS_KEY", "set, since TLS_CERT is")),
+            (None, Some(_)) => return Err(missing("TLS_CERT", "set, since TLS_KEY is")),
+        };
+        let token = sources.get("API_TOKEN").map(|(token, origin)| {
+            ApiToken::new(token).ok_or(ConfigError::Invalid {
+                name: "API_TOKEN",
+                origin,
+                shown: "set".to_owned(),
+                expected: "at least 16 printable ASCII characters without spaces",
+            })
+        });
+        let ingest_bytes = sources.bytes("INGEST_QUEUE_BYTES")?;
+        Ok(Self {
+            addresses: Addresses {
+                http: address(sources, "HTTP_ADDR")?,
+                otlp_grpc: address(sources, "OTLP_GRPC_ADDR")?,
+                otlp_http: address(sources, "OTLP_HTTP_ADDR")?,
+            },
+            token: token.transpose()?,
+            insecure: truth(sources, "INSECURE")?,
+            tls,
+            migrate_on_start: truth(sources, "MIGRATE_ON_START")?,
+            max_connections: sources.parse("MAX_CONNECTIONS", COUNT)?,
+            max_concurrent_requests: sources.parse("MAX_CONCURRENT_REQUESTS", COUNT)?,
+            max_request_bytes: sources.bytes("MAX_REQUEST_BYTES")?,
+            read_timeout: sources.duration("READ_TIMEOUT")?,
+            ingest_timeout: sources.duration("INGEST_TIMEOUT")?,
+            query_timeout: sources.duration("QUERY_TIMEOUT")?,
+            max_query_window: sources.duration("MAX_QUERY_WINDOW")?,
+            limits: Limits {
+                attributes: sources
+                    .parse::<NonZeroUsize>("MAX_ATTRIBUTES", COUNT)?
+                    .get(),
+                depth: sources.limited_count(
+                    "MAX_ATTRIBUTE_DEPTH",
+                    crate::otlp::attributes::MAX_NESTING,
+                    "a whole number from 1 to 30",
+                )?,
+                age: sources.duration("MAX_SPAN_AGE")?,
+                lead: sources.duration("MAX_SPAN_LEAD")?,
+            },
+            ingest: QueueConfig {
+                rows: sources.parse("INGEST_QUEUE_SIZE", COUNT)?,
+                bytes: ingest_bytes,
+                batch_rows: sources.parse("INGEST_BATCH_SIZE", COUNT)?,
+                connections: sources.parse("INGEST_CONNECTIONS", COUNT)?,
+            },
+            infertrace: QueueConfig {
+                rows: sources.parse("INFERTRACE_QUEUE_SIZE", COUNT)?,
+                bytes: ingest_bytes,
+                batch_rows: sources.parse("INFERTRACE_BATCH_SIZE", COUNT)?,
+                connections: NonZeroUsize::MIN,
+            },
+            shutdown_timeout: sources.duration("SHUTDOWN_TIMEOUT")?,
+        })
+    }
+}
+
+fn missing(name: &'static str, expected: &'static str) -> ConfigError {
+    ConfigError::Invalid {
+        name,
+        origin: annals_store::config::Origin::Default,
+        shown: "not set".to_owned(),
+        expected,
+    }
+}
+
+fn address(sources: &Sources, name: &'static str) -> Result<Option<SocketAddr>, ConfigError> {
+    let expected = "an address with a port such as 127.0.0.1:8080 or [::1]:8080, or off";
+    let value = sources.checked(
+        name,
+        |value| value == "off" || value.parse::<SocketAddr>().is_ok(),
+        expected,
+    )?;
+    Ok(value.parse().ok())
+}
+
+fn truth(sources: &Sources, name: &'static str) -> Result<bool, ConfigError> {
+    sources.choice(
+        name,
+        &[("true", true), ("1", true), ("false", false), ("0", false)],
+        "true or false",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(environment: &[(&str, &str)]) -> Result<ServerConfig, ConfigError> {
+        let lookup = |name: &str| {
+            let found = environment.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        ServerConfig::from_sources(&Sources::of(&[SETTINGS]).with_environment(lookup))
+    }
+
+    #[test]
+    fn every_default_is_valid_and_every_address_is_loopback() {
+        let Addresses {
+            http,
+            otlp_grpc,
+            otlp_http,
+        } = config(&[]).unwrap().addresses;
+        for address in [http, otlp_grpc, otlp_http] {
+            assert!(address.unwrap().ip().is_loopback());
+        }
+    }
+
+    #[test]
+    fn zero_and_nonsense_are_refused_by_name() {
+        for (name, value) in [
+            ("HTTP_ADDR", "8080"),
+            ("MAX_REQUEST_BYTES", "0"),
+            ("MAX_REQUEST_BYTES", "16 megs"),
+            ("INGEST_QUEUE_SIZE", "0"),
+            ("MAX_ATTRIBUTE_DEPTH", "31"),
+            ("INSECURE", "maybe"),
+            ("READ_TIMEOUT", "0s"),
+            ("API_TOKEN", "short"),
+            ("TLS_CERT", "/nowhere/at/all.pem"),
+        ] {
+            let message = config(&[(name, value)]).unwrap_err().to_string();
+            assert!(message.contains(name), "{message}");
+        }
+        let message = config(&[("API_TOKEN", "hunter2 hunter2 hunter2")])
+            .unwrap_err()
+            .to_string();
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+
+    #[test]
+    fn a_service_can_be_off() {
+        assert_eq!(
+            config(&[("OTLP_HTTP_ADDR", "off")])
+                .unwrap()
+                .addresses
+                .otlp_http,
+            None
+        );
+    }
+}

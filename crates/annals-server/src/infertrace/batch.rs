@@ -1,0 +1,130 @@
+//! Whole requests of either contract.
+
+use std::collections::HashSet;
+
+use annals_telemetry::Span;
+
+use super::{
+    ids::{self, MadeIds, Maker},
+    messages::{planned, v1},
+    span,
+};
+use crate::otlp::{Decoded, FieldError, RefusedSpan};
+
+/// What a request held.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// Its spans, and those that were refused.
+    pub decoded: Decoded,
+    /// Ids that its spans lacked.
+    pub made_ids: MadeIds,
+}
+
+impl Batch {
+    /// The same without the spans that a check refuses, which then stand among the refused at their
+    /// place in the request. Ids that were made for them stay counted.
+    #[must_use]
+    pub fn checked(self, check: impl Fn(&Span) -> Result<(), FieldError>) -> Self {
+        let refused = self.decoded.refused;
+        let places: HashSet<usize> = refused.iter().map(|refused| refused.index).collect();
+        let mut decoded = Decoded {
+            spans: Vec::with_capacity(self.decoded.spans.len()),
+            refused,
+        };
+        let free = (0..).filter(|place| !places.contains(place));
+        for (place, span) in free.zip(self.decoded.spans) {
+            match check(&span) {
+                Ok(()) => decoded.spans.push(span),
+                Err(reason) => {
+                    let (trace_id, span_id) = (Some(span.trace_id), Some(span.span_id));
+                    let refused = RefusedSpan::new(place, trace_id, span_id, reason);
+                    decoded.refused.push(refused);
+                }
+            }
+        }
+        decoded.refused.sort_by_key(|refused| refused.index);
+        Self { decoded, ..self }
+    }
+}
+
+/// The spans of a request of the first plan. A bad span refuses itself alone.
+#[must_use]
+pub fn planned_batch(spans: Vec<planned::Span>) -> Batch {
+    batch(spans, span::planned, |span| {
+        (
+            ids::readable(&span.trace_id, ids::TRACE),
+            ids::readable(&span.span_id, ids::SPAN),
+        )
+    })
+}
+
+/// The spans of a request of v1. A bad span refuses itself alone.
+#[must_use]
+pub fn v1_batch(spans: Vec<v1::Span>) -> Batch {
+    batch(spans, span::v1, |span| {
+        (Some(span.trace_id.clone()), Some(span.span_id.clone()))
+    })
+}
+
+fn batch<M>(
+    messages: Vec<M>,
+    record: impl Fn(M, &mut Maker) -> Result<Span, FieldError>,
+    ids: impl Fn(&M) -> (Option<String>, Option<String>),
+) -> Batch {
+    let mut maker = Maker::default();
+    let mut decoded = Decoded::default();
+    for message in messages {
+        let ids = ids(&message);
+        decoded.push(record(message, &mut maker), || ids);
+    }
+    Batch {
+        decoded,
+        made_ids: maker.made(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::otlp::Problem;
+
+    #[test]
+    fn what_a_check_refuses_keeps_its_place_in_the_request() {
+        let span = |name: &str, start_time_unix_nano| planned::Span {
+            operation_name: name.to_owned(),
+            start_time_unix_nano,
+            ..planned::Span::default()
+        };
+        // The second and the last have no start.
+        let spans = ["a", "", "b", "a", "b", ""];
+        let batch = planned_batch(
+            spans
+                .map(|name| span(name, i64::from(!name.is_empty())))
+                .into(),
+        );
+        let checked = batch.checked(|span| {
+            if span.operation_name == "b" {
+                Err(FieldError::new("operation_name", Problem::Missing))
+            } else {
+                Ok(())
+            }
+        });
+        assert_eq!(checked.decoded.spans.len(), 2);
+        let refused: Vec<_> = checked
+            .decoded
+            .refused
+            .iter()
+            .map(|refused| (refused.index, refused.reason.field.as_str()))
+            .collect();
+        assert_eq!(
+            refused,
+            [
+                (1, "start_time_unix_nano"),
+                (2, "operation_name"),
+                (4, "operation_name"),
+                (5, "start_time_unix_nano"),
+            ]
+        );
+        assert_eq!(checked.made_ids.total(), 8);
+    }
+}

@@ -1,0 +1,193 @@
+//! The one road from any protocol into the store: admission, deadline, and an honest answer.
+
+use std::time::Duration;
+
+use annals_store::{Overflow, Store, WriteError, WriterOptions, WriterReport};
+use annals_telemetry::{Span, SpanStore as _, Spans, SpansOptions};
+
+use crate::{
+    Result,
+    config::QueueConfig,
+    metrics::{self, Road},
+    otlp::{FieldError, Problem, RefusedSpan},
+};
+
+/// When clients should come again while there is no room.
+const BUSY_RETRY: Duration = Duration::from_secs(1);
+
+/// When clients should come again while the database is away.
+const AWAY_RETRY: Duration = Duration::from_secs(3);
+
+/// An absence shorter than this is waited out.
+const BLINK: Duration = Duration::from_secs(1);
+
+/// Spans on their way from one road to the store.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    spans: Spans,
+    timeout: Duration,
+}
+
+/// What became of a request whose spans could be told apart.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// Spans that are in their table or kept as dead letters.
+    pub(crate) kept: usize,
+    /// Spans that were refused before anything was written.
+    pub(crate) refused: Vec<RefusedSpan>,
+}
+
+/// Why nothing of a request was taken, or nobody can say that it was.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotTaken {
+    #[error("this server holds as much as it may; send the same again in {} s", .retry_after.as_secs())]
+    Busy { retry_after: Duration },
+    #[error(
+        "the database did not commit in time; send the same again in {} s, nothing is written twice",
+        .retry_after.as_secs()
+    )]
+    Away { retry_after: Duration },
+    #[error("this server is stopping; send the same again in {} s", .retry_after.as_secs())]
+    Stopping { retry_after: Duration },
+    #[error("a request of {spans} spans is more than this server holds; send it in parts")]
+    TooLarge { spans: usize },
+}
+
+impl Intake {
+    pub(crate) async fn start(
+        store: Store,
+        queue: &QueueConfig,
+        timeout: Duration,
+    ) -> Result<Self> {
+        let mut writer = WriterOptions::default();
+        writer.queue_rows = queue.rows;
+        writer.queue_bytes = queue.bytes;
+        writer.batch_rows = queue.batch_rows;
+        writer.connections = queue.connections;
+        writer.overflow = Overflow::Reject;
+        // A server that is away is asked often: who waits here has a client who waits.
+        writer.retry_delay_max = Duration::from_secs(1);
+        let spans = Spans::new(store, SpansOptions::default().with_writer(writer)).await?;
+        Ok(Self { spans, timeout })
+    }
+
+    /// The store behind it, for reading.
+    pub(crate) fn spans(&self) -> &Spans {
+        &self.spans
+    }
+
+    /// Writes the spans that their table can hold, and answers once they are committed.
+    ///
+    /// `patience` is how long the client says that it waits.
+    pub(crate) async fn write(
+        &self,
+        road: Road,
+        spans: Vec<Span>,
+        patience: Option<Duration>,
+    ) -> Result<Taken, NotTaken> {
+        let mut taken = Taken::default();
+        let spans = self.holdable(spans, &mut taken.refused);
+        let rows = spans.len();
+        if rows > 0 {
+            if self.is_away() {
+                metrics::turned_away(road, rows);
+                return Err(away());
+            }
+            // Answered before the client gives up: it would send the same again and hear nothing.
+            let timeout = patience.map_or(self.timeout, |patience| {
+                self.timeout.min(patience.mul_f64(0.8))
+            });
+            let services = metrics::count_services(&spans);
+            let written = tokio::time::timeout(timeout, self.spans.write_batch(spans)).await;
+            let written = written
+                .unwrap_or_else(|_| Err(annals_telemetry::Error::from(WriteError::Lost { rows })))
+                .map_err(|error| {
+                    metrics::turned_away(road, rows);
+                    not_taken(&error, rows)
+                })?;
+            metrics::kept(road, written.committed, written.parked);
+            metrics::ingested(services);
+            taken.kept = rows;
+        }
+        metrics::refused(road, taken.refused.len());
+        Ok(taken)
+    }
+
+    /// Takes out spans that no row of the table can hold: their senders hear it by field name.
+    fn holdable(&self, spans: Vec<Span>, refused: &mut Vec<RefusedSpan>) -> Vec<Span> {
+        let store = self.spans.store();
+        let mut index = 0;
+        let mut kept = spans;
+        kept.retain(|span| {
+            let position = index;
+            index += 1;
+            let Err(refusal) = store.check(span) else {
+                return true;
+            };
+            let problem = Problem::Table {
+                reason: refusal.reason,
+            };
+            refused.push(RefusedSpan::new(
+                position,
+                Some(span.trace_id.clone()),
+                Some(span.span_id.clone()),
+                FieldError::new(refusal.column, problem),
+            ));
+            false
+        });
+        kept
+    }
+
+    /// Whether waiting would be in vain. Rows that are held find out when it ends; without any, the
+    /// next request does.
+    fn is_away(&self) -> bool {
+        let writer = self.spans.writer();
+        writer.held() > 0 && writer.away_for().is_some_and(|time| time > BLINK)
+    }
+
+    /// Spans held now, in flight included.
+    pub(crate) fn held(&self) -> usize {
+        self.spans.writer().held()
+    }
+
+    /// The report of a writer that nobody waits for: what it holds counts as lost.
+    pub(crate) fn report_as_lost(&self) -> WriterReport {
+        let mut report = self.spans.writer().report();
+        report.lost = std::mem::take(&mut report.held);
+        report
+    }
+
+    /// Takes nothing more, writes what is held, and reports.
+    pub(crate) async fn shutdown(&self, deadline: Duration) -> WriterReport {
+        self.spans.shutdown(deadline).await
+    }
+}
+
+fn away() -> NotTaken {
+    NotTaken::Away {
+        retry_after: AWAY_RETRY,
+    }
+}
+
+fn not_taken(error: &annals_telemetry::Error, spans: usize) -> NotTaken {
+    let annals_telemetry::Error::Store(annals_store::Error::Write(error)) = error else {
+        tracing::error!(spans, %error, "spans were not written");
+        return away();
+    };
+    match error {
+        WriteError::QueueFull { .. } => NotTaken::Busy {
+            retry_after: BUSY_RETRY,
+        },
+        WriteError::TooLarge { .. } => NotTaken::TooLarge { spans },
+        WriteError::Closed | WriteError::CutShort { .. } => NotTaken::Stopping {
+            retry_after: AWAY_RETRY,
+        },
+        // What the database will not do until somebody changes something is the operator's, and
+        // says too much of the inside for a client.
+        WriteError::Stopped { cause, .. } => {
+            tracing::error!(spans, error = cause.report(), "spans were not written");
+            away()
+        }
+        _ => away(),
+    }
+}

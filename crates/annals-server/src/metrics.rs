@@ -1,0 +1,175 @@
+//! The server's own metrics, and how all of them are shown. Those of the store are listed in
+//! `annals_store::metrics`.
+//!
+//! | Name | Kind | Labels |
+//! |---|---|---|
+//! | `annals_spans_total` | counter, spans | `road`: otlp_grpc, otlp_http, infertrace; `outcome`: committed, parked, refused, turned_away |
+//! | `annals_requests_total` | counter, requests with spans | `road`, `outcome`: ok, partial, invalid, busy, away, unauthorized |
+//! | `annals_request_seconds` | histogram, from the last byte of a request to its answer | `road` |
+//! | `infertrace_spans_ingested_total` | counter, spans kept, of every road | `service_name`; beyond 200 services, `(other)` |
+//! | `infertrace_queue_depth` | gauge, spans held by InferTrace, in flight included | |
+//! | `annals_infertrace_ids_made_total` | counter, ids made for spans that had none | |
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use annals_telemetry::Span;
+use metrics::{counter, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Services that have a figure of their own: names come from outside, and each costs memory for ever.
+const MAX_SERVICES: usize = 200;
+
+/// The service that stands for those beyond that.
+const OTHER_SERVICES: &str = "(other)";
+
+/// By which road spans came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Road {
+    OtlpGrpc,
+    OtlpHttp,
+    InferTrace,
+}
+
+impl Road {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::OtlpGrpc => "otlp_grpc",
+            Self::OtlpHttp => "otlp_http",
+            Self::InferTrace => "infertrace",
+        }
+    }
+}
+
+/// How a request with spans ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Ok,
+    Partial,
+    Invalid,
+    Busy,
+    Away,
+}
+
+impl Outcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Partial => "partial",
+            Self::Invalid => "invalid",
+            Self::Busy => "busy",
+            Self::Away => "away",
+        }
+    }
+}
+
+/// Where this process's metrics are read. The first call installs the recorder.
+pub(crate) fn handle() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE
+        .get_or_init(|| {
+            const SECONDS: &[f64] = &[
+                0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+            ];
+            const ROWS: &[f64] = &[
+                1.0, 5.0, 10.0, 50.0, 100.0, 500.0, 1_000.0, 5_000.0, 10_000.0, 50_000.0,
+            ];
+            let builder = PrometheusBuilder::new();
+            let recorder = builder
+                .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+                .and_then(|builder| {
+                    builder.set_buckets_for_metric(
+                        Matcher::Full("timescale_write_batch_size".to_owned()),
+                        ROWS,
+                    )
+                })
+                // Only an empty list of buckets is refused.
+                .unwrap_or_default()
+                .build_recorder();
+            let handle = recorder.handle();
+            if metrics::set_global_recorder(recorder).is_err() {
+                tracing::warn!("another recorder of metrics is installed; /metrics stays empty");
+            }
+            handle
+        })
+        .clone()
+}
+
+/// Keeps what histograms hold small, for as long as it runs.
+pub(crate) async fn upkeep() {
+    let handle = handle();
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        handle.run_upkeep();
+    }
+}
+
+fn spans(road: Road, outcome: &'static str, count: usize) {
+    if count > 0 {
+        counter!("annals_spans_total", "road" => road.as_str(), "outcome" => outcome)
+            .increment(count as u64);
+    }
+}
+
+pub(crate) fn kept(road: Road, committed: usize, parked: usize) {
+    spans(road, "committed", committed);
+    spans(road, "parked", parked);
+}
+
+pub(crate) fn refused(road: Road, count: usize) {
+    spans(road, "refused", count);
+}
+
+pub(crate) fn turned_away(road: Road, count: usize) {
+    spans(road, "turned_away", count);
+}
+
+pub(crate) fn answered(road: Road, outcome: Outcome, elapsed: Duration) {
+    counter!("annals_requests_total", "road" => road.as_str(), "outcome" => outcome.as_str())
+        .increment(1);
+    histogram!("annals_request_seconds", "road" => road.as_str()).record(elapsed.as_secs_f64());
+}
+
+pub(crate) fn infertrace_queue(spans: usize) {
+    gauge!("infertrace_queue_depth").set(spans as f64);
+}
+
+pub(crate) fn ids_made(count: usize) {
+    if count > 0 {
+        counter!("annals_infertrace_ids_made_total").increment(count as u64);
+    }
+}
+
+/// How many spans there are of each service.
+pub(crate) fn count_services(spans: &[Span]) -> BTreeMap<String, u64> {
+    let mut services: BTreeMap<String, u64> = BTreeMap::new();
+    for span in spans {
+        match services.get_mut(span.service_name.as_str()) {
+            Some(count) => *count += 1,
+            None => {
+                services.insert(span.service_name.clone(), 1);
+            }
+        }
+    }
+    services
+}
+
+/// Counts spans that were kept.
+pub(crate) fn ingested(services: BTreeMap<String, u64>) {
+    static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    for (service, spans) in services {
+        let shown = {
+            let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.contains(&service) || known.len() < MAX_SERVICES {
+                known.insert(service.clone());
+                service
+            } else {
+                OTHER_SERVICES.to_owned()
+            }
+        };
+        counter!("infertrace_spans_ingested_total", "service_name" => shown).increment(spans);
+    }
+}

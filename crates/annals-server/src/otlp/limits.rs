@@ -1,0 +1,155 @@
+//! What a span may have, so that nobody's mistake becomes everybody's trouble.
+
+use std::time::Duration;
+
+use annals_record::Timestamp;
+use annals_telemetry::Span;
+use opentelemetry_proto::tonic::{
+    common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value as Any},
+    resource::v1::Resource,
+    trace::v1 as proto,
+};
+
+use super::{FieldError, Problem, attributes::MAX_NESTING};
+
+/// What a span may have.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Attributes of one span, event, link, scope or resource, values inside arrays and maps included.
+    pub attributes: usize,
+    /// Levels of arrays and maps in an attribute.
+    pub depth: usize,
+    /// How long ago a span may have begun.
+    pub age: Duration,
+    /// How far in the future a span may begin.
+    pub lead: Duration,
+}
+
+impl Limits {
+    /// What that means for requests that come now.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Bounds {
+        let nanos = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+        let now = now.unix_nanos();
+        Bounds {
+            attributes: self.attributes,
+            depth: self.depth,
+            earliest: Timestamp::from_unix_nanos(now.saturating_sub(nanos(self.age))),
+            latest: Timestamp::from_unix_nanos(now.saturating_add(nanos(self.lead))),
+        }
+    }
+}
+
+/// The limits of one moment. The default has none but what can be stored at all.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    attributes: usize,
+    depth: usize,
+    earliest: Timestamp,
+    latest: Timestamp,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            attributes: usize::MAX,
+            depth: MAX_NESTING,
+            earliest: Timestamp::MIN,
+            latest: Timestamp::MAX,
+        }
+    }
+}
+
+impl Bounds {
+    /// Whether a record began in time.
+    ///
+    /// # Errors
+    ///
+    /// It did not; the error names `field`, which is what the protocol calls its start.
+    pub(crate) fn check_start(&self, span: &Span, field: &str) -> Result<(), FieldError> {
+        if (self.earliest..=self.latest).contains(&span.start_time) {
+            return Ok(());
+        }
+        let (found, earliest, latest) = (span.start_time, self.earliest, self.latest);
+        Err(FieldError::new(
+            field,
+            Problem::Window {
+                found,
+                earliest,
+                latest,
+            },
+        ))
+    }
+
+    pub(super) fn check_span(&self, span: &proto::Span) -> Result<(), FieldError> {
+        self.check(&span.attributes)?;
+        for (i, event) in span.events.iter().enumerate() {
+            self.check(&event.attributes)
+                .map_err(|error| error.within_item("events", i))?;
+        }
+        for (i, link) in span.links.iter().enumerate() {
+            self.check(&link.attributes)
+                .map_err(|error| error.within_item("links", i))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_resource(&self, resource: Option<&Resource>) -> Result<(), FieldError> {
+        resource.map_or(Ok(()), |resource| {
+            self.check(&resource.attributes)
+                .map_err(|error| error.within("resource"))
+        })
+    }
+
+    pub(super) fn check_scope(
+        &self,
+        scope: Option<&InstrumentationScope>,
+    ) -> Result<(), FieldError> {
+        scope.map_or(Ok(()), |scope| {
+            self.check(&scope.attributes)
+                .map_err(|error| error.within("scope"))
+        })
+    }
+
+    fn check(&self, attributes: &[KeyValue]) -> Result<(), FieldError> {
+        let mut count = 0;
+        for (i, attribute) in attributes.iter().enumerate() {
+            let item = || super::refusal::item("attributes", i);
+            let levels = match &attribute.value {
+                Some(value) => measure(value, &mut count),
+                None => measure(&AnyValue::default(), &mut count),
+            };
+            if levels > self.depth {
+                return Err(FieldError::new(
+                    item(),
+                    Problem::TooDeep { most: self.depth },
+                ));
+            }
+        }
+        if count > self.attributes {
+            let problem = Problem::TooMany {
+                found: count,
+                most: self.attributes,
+            };
+            return Err(FieldError::new("attributes", problem));
+        }
+        Ok(())
+    }
+}
+
+/// The levels of a value; adds it and all values inside it to `count`.
+fn measure(value: &AnyValue, count: &mut usize) -> usize {
+    *count += 1;
+    // Protobuf's reader and JSON's stop long before this could exhaust the stack.
+    match &value.value {
+        Some(Any::ArrayValue(array)) => {
+            let items = array.values.iter();
+            1 + items.map(|item| measure(item, count)).max().unwrap_or(0)
+        }
+        Some(Any::KvlistValue(map)) => {
+            let values = map.values.iter().filter_map(|member| member.value.as_ref());
+            1 + values.map(|value| measure(value, count)).max().unwrap_or(0)
+        }
+        _ => 0,
+    }
+}

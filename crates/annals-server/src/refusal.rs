@@ -1,0 +1,279 @@
+//! Why a whole request with data is refused, in gRPC's words and in HTTP's.
+//!
+//! Clients come again after 429, 503, `RESOURCE_EXHAUSTED` with retry information and `UNAVAILABLE`, and
+//! give up after anything else (source: the OTLP specification, "OTLP/HTTP Throttling" and "OTLP/gRPC
+//! Throttling"), so each refusal says which it is.
+
+use std::time::Duration;
+
+use axum::{body::Body, response::Response};
+use http::{HeaderValue, StatusCode, header};
+use prost::Message as _;
+use serde_json::json;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::{body::BodyError, intake::NotTaken, metrics::Outcome, otlp::json::ReadError};
+
+/// Why a whole request is refused.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    kind: Kind,
+    message: String,
+    retry_after: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Invalid,
+    TooLarge,
+    TooSlow,
+    Media,
+    Busy,
+    Away,
+    Unauthorized,
+    NotFound,
+    Method,
+    Internal,
+}
+
+/// In which form a client of OTLP/HTTP wants its answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Protobuf,
+    Json,
+}
+
+impl Form {
+    pub(crate) const fn media_type(self) -> &'static str {
+        match self {
+            Self::Protobuf => "application/x-protobuf",
+            Self::Json => "application/json",
+        }
+    }
+}
+
+impl Refusal {
+    fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            retry_after: None,
+        }
+    }
+
+    /// What was sent cannot be read.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Kind::Invalid, message)
+    }
+
+    /// A media type or an encoding that is not spoken here.
+    pub(crate) fn media(message: impl Into<String>) -> Self {
+        Self::new(Kind::Media, message)
+    }
+
+    /// Nothing is served at this path.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound, message)
+    }
+
+    /// Another method than POST.
+    pub(crate) fn method(message: impl Into<String>) -> Self {
+        Self::new(Kind::Method, message)
+    }
+
+    /// The token is missing or wrong.
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(Kind::Unauthorized, crate::auth::UNAUTHORIZED)
+    }
+
+    /// Something that should not happen.
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(Kind::Internal, message)
+    }
+
+    /// More requests at once than this server takes.
+    pub(crate) fn crowded() -> Self {
+        let message = "this server has as many requests in progress as it may \
+                       (MAX_CONCURRENT_REQUESTS); send the same again in 1 s";
+        Self {
+            retry_after: Some(Duration::from_secs(1)),
+            ..Self::new(Kind::Busy, message)
+        }
+    }
+
+    /// The queue of InferTrace is full.
+    pub(crate) fn no_room() -> Self {
+        let message = "the queue is full (INFERTRACE_QUEUE_SIZE); send the same again in 1 s";
+        Self {
+            retry_after: Some(Duration::from_secs(1)),
+            ..Self::new(Kind::Busy, message)
+        }
+    }
+
+    /// How it counts.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self.kind {
+            Kind::Busy => Outcome::Busy,
+            Kind::Away | Kind::Internal => Outcome::Away,
+            _ => Outcome::Invalid,
+        }
+    }
+
+    /// It in gRPC's words.
+    pub(crate) fn into_status(self) -> Status {
+        let code = match self.kind {
+            // OUT_OF_RANGE, which tonic says of what is too large, makes clients come again for ever.
+            Kind::Invalid | Kind::TooLarge | Kind::Media | Kind::Method => Code::InvalidArgument,
+            Kind::TooSlow => Code::DeadlineExceeded,
+            Kind::Busy => Code::ResourceExhausted,
+            Kind::Away => Code::Unavailable,
+            Kind::Unauthorized => Code::Unauthenticated,
+            Kind::NotFound => Code::Unimplemented,
+            Kind::Internal => Code::Internal,
+        };
+        match self.retry_after {
+            Some(delay) => Status::with_error_details(
+                code,
+                self.message,
+                ErrorDetails::with_retry_info(Some(delay)),
+            ),
+            None => Status::new(code, self.message),
+        }
+    }
+
+    /// It in HTTP's words; the body is a `google.rpc.Status`, as OTLP/HTTP has it.
+    pub(crate) fn into_response(self, form: Form) -> Response {
+        let http = match self.kind {
+            Kind::Invalid => StatusCode::BAD_REQUEST,
+            Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Kind::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Kind::Media => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Kind::Busy => StatusCode::TOO_MANY_REQUESTS,
+            Kind::Away => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Unauthorized => StatusCode::UNAUTHORIZED,
+            Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let retry_after = self.retry_after;
+        let kind = self.kind;
+        let status = self.into_status();
+        let body = match form {
+            Form::Json => Body::from(as_json(&status, retry_after)),
+            // What the library keeps as details is the whole message.
+            Form::Protobuf if !status.details().is_empty() => {
+                Body::from(bytes::Bytes::copy_from_slice(status.details()))
+            }
+            Form::Protobuf => Body::from(
+                tonic_types::pb::Status {
+                    code: status.code() as i32,
+                    message: status.message().to_owned(),
+                    details: Vec::new(),
+                }
+                .encode_to_vec(),
+            ),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = http;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(form.media_type()),
+        );
+        if let Some(delay) = retry_after {
+            headers.insert(
+                header::RETRY_AFTER,
+                HeaderValue::from(delay.as_secs().max(1)),
+            );
+        }
+        match kind {
+            Kind::Unauthorized => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Kind::Method => {
+                headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+            }
+            // The rest of the body is not read, so the connection is of no more use.
+            Kind::TooLarge | Kind::TooSlow => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+fn as_json(status: &Status, retry_after: Option<Duration>) -> String {
+    let details: Vec<_> = retry_after
+        .map(|delay| {
+            json!({
+                "@type": "type.googleapis.com/google.rpc.RetryInfo",
+                "retryDelay": format!("{}s", delay.as_secs()),
+            })
+        })
+        .into_iter()
+        .collect();
+    let code = status.code() as i32;
+    json!({ "code": code, "message": status.message(), "details": details }).to_string()
+}
+
+impl From<NotTaken> for Refusal {
+    fn from(error: NotTaken) -> Self {
+        let message = error.to_string();
+        match error {
+            NotTaken::Busy { retry_after } => Self {
+                retry_after: Some(retry_after),
+                ..Self::new(Kind::Busy, message)
+            },
+            NotTaken::Away { retry_after } | NotTaken::Stopping { retry_after } => Self {
+                retry_after: Some(retry_after),
+                ..Self::new(Kind::Away, message)
+            },
+            NotTaken::TooLarge { .. } => Self::new(Kind::TooLarge, message),
+        }
+    }
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        let message = with_causes(&error);
+        Self::new(
+            match error {
+                BodyError::TooLarge { .. } => Kind::TooLarge,
+                BodyError::TooSlow { .. } => Kind::TooSlow,
+                BodyError::Broken(_) => Kind::Invalid,
+            },
+            message,
+        )
+    }
+}
+
+impl From<ReadError> for Refusal {
+    fn from(error: ReadError) -> Self {
+        Self::invalid(with_causes(&error))
+    }
+}
+
+impl From<prost::DecodeError> for Refusal {
+    fn from(error: prost::DecodeError) -> Self {
+        Self::invalid(format!(
+            "the request is not protobuf of this service: {error}"
+        ))
+    }
+}
+
+/// An error's message with those of its causes that it does not repeat.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.contains(&message) {
+            text += ": ";
+            text += &message;
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,197 @@
+//! A server's life: its ports are taken, it serves, and it stops in order.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use annals_store::{Store, WriterReport};
+use annals_telemetry::{MIGRATIONS, Span};
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    Error, Result, ServerConfig, api,
+    config::Addresses,
+    grpc,
+    listener::{Listener, Serving},
+    metrics, otlp_http,
+    roads::Roads,
+    tls,
+};
+
+/// What a server is told about its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stop {
+    /// Go on.
+    #[default]
+    No,
+    /// Take nothing more, finish what is in progress and write what is held.
+    Drain,
+    /// Do not wait for any of that either.
+    Now,
+}
+
+/// A server whose ports are taken and that does not serve yet.
+pub struct Server {
+    config: ServerConfig,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    http: Option<Listener>,
+    otlp_grpc: Option<Listener>,
+    otlp_http: Option<Listener>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("addresses", &self.addresses())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What became of the rows of a server's life, by road.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ServeReport {
+    /// OTLP by gRPC and HTTP.
+    pub otlp: WriterReport,
+    /// InferTrace.
+    pub infertrace: WriterReport,
+}
+
+impl ServeReport {
+    /// Rows whose fate nobody knows.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.otlp.lost + self.infertrace.lost
+    }
+}
+
+impl Server {
+    /// Takes the ports, so that one that is taken is known before anything else happens.
+    ///
+    /// # Errors
+    ///
+    /// A port or the certificate cannot be used, or others could reach data without a token.
+    pub async fn bind(config: ServerConfig) -> Result<Self> {
+        let Addresses {
+            http,
+            otlp_grpc,
+            otlp_http,
+        } = config.addresses;
+        let ports = [
+            ("HTTP", "HTTP_ADDR", http),
+            ("OTLP/gRPC", "OTLP_GRPC_ADDR", otlp_grpc),
+            ("OTLP/HTTP", "OTLP_HTTP_ADDR", otlp_http),
+        ];
+        if ports.iter().all(|(_, _, address)| address.is_none()) {
+            return Err(Error::NothingToServe);
+        }
+        if config.token.is_none() && !config.insecure {
+            for (_, setting, address) in ports {
+                if let Some(address) = address.filter(|address| !address.ip().is_loopback()) {
+                    return Err(Error::Exposed { address, setting });
+                }
+            }
+        }
+        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let mut listeners = [const { None }; 3];
+        for (listener, (service, setting, address)) in listeners.iter_mut().zip(ports) {
+            if let Some(address) = address {
+                *listener = Some(Listener::bind(service, setting, address).await?);
+            }
+        }
+        let [http, otlp_grpc, otlp_http] = listeners;
+        Ok(Self {
+            config,
+            tls,
+            http,
+            otlp_grpc,
+            otlp_http,
+        })
+    }
+
+    /// Where each service listens, with ports that the system chose where it was to choose.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        let address = |listener: &Option<Listener>| -> Option<SocketAddr> {
+            Some(listener.as_ref()?.address())
+        };
+        Addresses {
+            http: address(&self.http),
+            otlp_grpc: address(&self.otlp_grpc),
+            otlp_http: address(&self.otlp_http),
+        }
+    }
+
+    /// Whether the ports speak TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Serves from a store until it is told to stop, and reports once everything has its end. `ready`
+    /// is called when the tables are there and requests are answered.
+    ///
+    /// # Errors
+    ///
+    /// The tables are not there or cannot be made; nothing was served then.
+    pub async fn serve(
+        self,
+        store: Store,
+        stop: watch::Receiver<Stop>,
+        ready: impl FnOnce(),
+    ) -> Result<ServeReport> {
+        metrics::handle();
+        if self.config.migrate_on_start {
+            store.migrator(&[&MIGRATIONS]).up().await?;
+        } else {
+            store.check_table::<Span>().await?;
+        }
+        let roads = Arc::new(Roads::open(&self.config, &store).await?);
+        let upkeep = tokio::spawn(metrics::upkeep());
+        let half = self.config.shutdown_timeout / 2;
+        let serving = |router| Serving {
+            router,
+            tls: self.tls.clone(),
+            max_connections: self.config.max_connections,
+            grace: half,
+            stop: stop.clone(),
+        };
+        let ports = [
+            (self.http, api::router(&roads, &self.config)),
+            (self.otlp_grpc, grpc::router(&roads)),
+            (self.otlp_http, otlp_http::router(&roads)),
+        ];
+        let ports = ports
+            .into_iter()
+            .filter_map(|(listener, router)| Some(tokio::spawn(listener?.serve(serving(router)))));
+        let ports = futures_util::future::join_all(ports.collect::<Vec<_>>());
+        ready();
+        let mut told = stop.clone();
+        // Whoever could tell is gone: that is as good as being told.
+        let _ = told.wait_for(|stop| *stop != Stop::No).await;
+        let deadline = Instant::now() + self.config.shutdown_timeout;
+        ports.await;
+        let left = || {
+            if *stop.borrow() == Stop::Now {
+                Duration::ZERO
+            } else {
+                deadline.saturating_duration_since(Instant::now())
+            }
+        };
+        let mut hurry = stop.clone();
+        let drain = async {
+            tokio::join!(
+                roads.otlp.shutdown(left()),
+                roads.infertrace.shutdown(left())
+            )
+        };
+        tokio::pin!(drain);
+        let (otlp, infertrace) = tokio::select! {
+            reports = &mut drain => reports,
+            _ = hurry.wait_for(|stop| *stop == Stop::Now) => (
+                roads.otlp.report_as_lost(),
+                roads.infertrace.report_as_lost(),
+            ),
+        };
+        upkeep.abort();
+        Ok(ServeReport { otlp, infertrace })
+    }
+}
