@@ -17,7 +17,7 @@ use clap::{Args, Parser, Subcommand};
     subcommand_required = true
 )]
 #[command(
-    after_help = "First steps:\n  annals migrate up\n  annals spans import traces.jsonl\n  annals traces list"
+    after_help = "First steps:\n  annals serve --demo                  a server with traffic to look at\n  annals serve                         a server for programs that speak OTLP\n  annals traces list                   what it has kept"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -59,6 +59,12 @@ pub(crate) struct DatabaseArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Take spans in by OTLP and InferTrace, and answer questions by HTTP
+    ///
+    /// Listens on loopback until told otherwise, and makes its tables at the start. An export is
+    /// answered once its spans are committed. SIGTERM and Ctrl-C close the ports, finish what is in
+    /// progress and report; a second one does not wait.
+    Serve(ServeArgs),
     /// Make, change or drop the tables
     Migrate {
         #[command(subcommand)]
@@ -82,6 +88,56 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: SpansCommand,
     },
+    /// List every setting with its value and where that comes from
+    Settings,
+    /// Print a completion script for a shell
+    #[command(after_help = "For bash: annals completions bash >/etc/bash_completion.d/annals")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Flags of `annals serve`, which win over environment and file.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Address for queries, health and metrics, or off [env: HTTP_ADDR] [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) http_addr: Option<String>,
+
+    /// Address for OTLP/gRPC and InferTrace, or off [env: OTLP_GRPC_ADDR] [default: 127.0.0.1:4317]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) otlp_grpc_addr: Option<String>,
+
+    /// Address for OTLP/HTTP, or off [env: OTLP_HTTP_ADDR] [default: 127.0.0.1:4318]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) otlp_http_addr: Option<String>,
+
+    /// Certificate chain (PEM); with --tls-key every port speaks TLS [env: TLS_CERT]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: Option<String>,
+
+    /// The certificate's key (PEM) [env: TLS_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<String>,
+
+    /// Allow addresses beyond loopback without API_TOKEN [env: INSECURE]
+    #[arg(long)]
+    pub(crate) insecure: bool,
+
+    /// Leave tables to `annals migrate up` [env: MIGRATE_ON_START=false]
+    #[arg(long)]
+    pub(crate) no_migrate: bool,
+
+    /// Make traffic to look at: three models, a past, faults and a slow deployment
+    ///
+    /// Without a database of your choice it goes to SQLite in ./annals-demo.db.
+    #[arg(long)]
+    pub(crate) demo: bool,
+
+    /// How much traffic, 1 being 270 requests a second
+    #[arg(long, value_name = "RATE", default_value_t = 0.1, requires = "demo")]
+    pub(crate) demo_rate: f64,
 }
 
 #[derive(Debug, Subcommand)]

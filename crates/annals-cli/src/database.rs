@@ -1,12 +1,16 @@
-//! From flags to a store.
+//! From flags to settings, and from settings to a store.
 
-use annals_store::{DatabaseConfig, Store, config::Sources};
+use annals_store::{
+    DatabaseConfig, Store,
+    config::{SETTINGS, Sources},
+};
 
 use crate::{command::DatabaseArgs, error::CliError};
 
-/// The configuration that flags, environment and file make.
-pub(crate) fn config(args: &DatabaseArgs) -> Result<DatabaseConfig, CliError> {
-    let mut sources = Sources::empty().with_process(&args.config)?;
+/// Every setting of this program, with what flags, environment and file say.
+pub(crate) fn sources(args: &DatabaseArgs) -> Result<Sources, CliError> {
+    let tables = [SETTINGS, annals_server::SETTINGS];
+    let mut sources = Sources::of(&tables).with_process(&args.config)?;
     for (name, value) in [
         ("DATABASE_URL", &args.database_url),
         ("DB_TYPE", &args.db_type),
@@ -16,7 +20,12 @@ pub(crate) fn config(args: &DatabaseArgs) -> Result<DatabaseConfig, CliError> {
             sources = sources.with_flag(name, value);
         }
     }
-    Ok(DatabaseConfig::from_sources(&sources)?)
+    Ok(sources)
+}
+
+/// The configuration of the database.
+pub(crate) fn config(args: &DatabaseArgs) -> Result<DatabaseConfig, CliError> {
+    Ok(DatabaseConfig::from_sources(&sources(args)?)?)
 }
 
 /// Connects.

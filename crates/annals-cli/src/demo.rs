@@ -4,8 +4,6 @@
 //! faults that its detectors look for, and a deploy that makes one model slower. Nothing here knows the
 //! time or a database: who asks says which stretch of time, and gets spans.
 
-#![allow(dead_code, reason = "the command that sends it comes with the server")]
-
 mod dice;
 mod request;
 #[cfg(test)]

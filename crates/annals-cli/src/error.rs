@@ -9,6 +9,10 @@ pub(crate) enum CliError {
     Store(#[from] annals_store::Error),
     #[error(transparent)]
     Telemetry(#[from] annals_telemetry::Error),
+    #[error(transparent)]
+    Server(#[from] annals_server::Error),
+    #[error("--demo-rate is {0}, but must be a number above 0 and up to 100")]
+    DemoRate(f64),
     #[error("cannot read {path}", path = path.display())]
     Read {
         path: PathBuf,
@@ -66,7 +70,12 @@ impl CliError {
 
     fn way_out(&self) -> Option<&'static str> {
         let store = match self {
-            Self::Store(error) | Self::Telemetry(annals_telemetry::Error::Store(error)) => error,
+            Self::Store(error)
+            | Self::Telemetry(annals_telemetry::Error::Store(error))
+            | Self::Server(
+                annals_server::Error::Store(error)
+                | annals_server::Error::Telemetry(annals_telemetry::Error::Store(error)),
+            ) => error,
             _ => return None,
         };
         let code = match store {

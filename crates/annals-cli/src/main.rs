@@ -9,6 +9,8 @@ mod error;
 mod import;
 mod migrate;
 mod output;
+mod serve;
+mod settings;
 mod traces;
 
 use std::process::ExitCode;
@@ -25,8 +27,13 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let cli = Cli::parse();
+    // A server's log is read by others than its terminal's user.
+    let level = match cli.command {
+        Command::Serve(_) => "info",
+        _ => "warn",
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -61,6 +68,12 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         }
         Command::Traces { command } => traces::run(database, command, json).await?,
         Command::Spans { command } => return import::run(database, command, json).await,
+        Command::Serve(args) => return serve::run(database, args, json).await,
+        Command::Settings => settings::run(database, json)?,
+        Command::Completions { shell } => {
+            let script = &mut std::io::stdout().lock();
+            clap_complete::generate(*shell, &mut Cli::command(), "annals", script);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

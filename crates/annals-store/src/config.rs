@@ -174,6 +174,12 @@ impl DatabaseConfig {
         })
     }
 
+    /// Whether somebody chose a database, rather than leaving it at SQLite in the working directory.
+    #[must_use]
+    pub fn is_chosen(sources: &Sources) -> bool {
+        target::is_chosen(sources)
+    }
+
     /// Puts tables into another schema (PostgreSQL) or gives their names a prefix (SQLite).
     #[must_use]
     pub fn with_schema(mut self, schema: impl Into<String>) -> Self {

@@ -96,7 +96,7 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<Json<Ready>, Problem
 pub(super) struct Version {
     /// The program's version.
     version: &'static str,
-    /// Which database is behind it: sqlite, postgres, timescaledb-apache or timescaledb-community.
+    /// Which kind of database is behind it.
     database: String,
 }
 

@@ -5,7 +5,6 @@
 
 use std::{sync::Arc, time::Instant};
 
-use annals_telemetry::Span;
 use axum::{
     Router,
     extract::{Request, State},
@@ -23,7 +22,7 @@ use crate::{
         planned_batch, v1_batch,
     },
     metrics::{self, Outcome, Road},
-    otlp::{Bounds, RefusedSpan},
+    otlp::RefusedSpan,
     otlp_export::reasons,
     refusal::Refusal,
     roads::{Roads, decode},
@@ -165,7 +164,8 @@ async fn write<M: Message + Default + 'static>(
     let Call { message, patience } = call;
     let bounds = roads.bounds();
     let batch = decode(message.len(), move || {
-        M::decode(message).map(|request| within(read(request), &bounds))
+        let request = M::decode(message)?;
+        Ok::<_, prost::DecodeError>(read(request).checked(|span| bounds.check_foreign(span, START)))
     })
     .await
     .map_err(|_| Refusal::internal("the request could not be decoded"))??;
@@ -200,21 +200,4 @@ async fn write<M: Message + Default + 'static>(
         taken.refused.extend(written.refused);
     }
     Ok(taken)
-}
-
-/// Moves spans that are out of bounds to those that are refused.
-fn within(mut batch: Batch, bounds: &Bounds) -> Batch {
-    let is_within = |span: &Span| bounds.check_start(span, START);
-    let spans = std::mem::take(&mut batch.decoded.spans);
-    for (index, span) in spans.into_iter().enumerate() {
-        match is_within(&span) {
-            Ok(()) => batch.decoded.spans.push(span),
-            Err(reason) => {
-                let (trace_id, span_id) = (Some(span.trace_id), Some(span.span_id));
-                let refused = RefusedSpan::new(index, trace_id, span_id, reason);
-                batch.decoded.refused.push(refused);
-            }
-        }
-    }
-    batch
 }

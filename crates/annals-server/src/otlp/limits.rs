@@ -66,7 +66,7 @@ impl Bounds {
     /// # Errors
     ///
     /// It did not; the error names `field`, which is what the protocol calls its start.
-    pub(crate) fn check_start(&self, span: &Span, field: &str) -> Result<(), FieldError> {
+    pub(super) fn check_start(&self, span: &Span, field: &str) -> Result<(), FieldError> {
         if (self.earliest..=self.latest).contains(&span.start_time) {
             return Ok(());
         }
@@ -79,6 +79,24 @@ impl Bounds {
                 latest,
             },
         ))
+    }
+
+    /// Whether a record of another protocol, whose tags are flat, is within bounds.
+    ///
+    /// # Errors
+    ///
+    /// It is not; the error names `start_field`, which is what the protocol calls its start, or the tags.
+    pub(crate) fn check_foreign(&self, span: &Span, start_field: &str) -> Result<(), FieldError> {
+        self.check_start(span, start_field)?;
+        let tags = span.tags.as_ref().map(annals_record::Json::to_value);
+        let found = tags
+            .and_then(|tags| Some(tags.as_object()?.len()))
+            .unwrap_or(0);
+        let most = self.attributes;
+        if found > most {
+            return Err(FieldError::new("tags", Problem::TooMany { found, most }));
+        }
+        Ok(())
     }
 
     pub(super) fn check_span(&self, span: &proto::Span) -> Result<(), FieldError> {

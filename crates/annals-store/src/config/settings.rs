@@ -416,7 +416,10 @@ impl Sources {
         expected: &'static str,
     ) -> Result<usize, ConfigError> {
         self.read(name, expected, |value| {
-            value.parse().ok().filter(|count| (1..=most).contains(count))
+            value
+                .parse()
+                .ok()
+                .filter(|count| (1..=most).contains(count))
         })
     }
 

@@ -52,6 +52,10 @@ impl fmt::Debug for Target {
 /// The settings of which any makes the database a PostgreSQL server.
 const PARTS: &[&str] = &["DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD"];
 
+pub(super) fn is_chosen(sources: &Sources) -> bool {
+    sources.is_set("DATABASE_URL") || PARTS.iter().any(|name| sources.is_set(name))
+}
+
 pub(super) fn from_sources(sources: &Sources) -> Result<Target, ConfigError> {
     match sources.get("DATABASE_URL") {
         Some((url, origin)) => {
