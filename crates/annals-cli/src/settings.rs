@@ -41,3 +41,55 @@ pub(crate) fn run(args: &DatabaseArgs, json: bool) -> Result<(), CliError> {
     }
     print_table(&table, "")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fmt::Write as _, path::Path};
+
+    use super::*;
+
+    fn document() -> String {
+        let mut text = "# Settings\n\n\
+            Looked up as flag, environment variable, `annals.toml` (the same names in lower case), default.\n\
+            A bad value stops the start by name. Sizes are `512KiB` or `16MiB`, times `500ms`, `30s`, `5m`,\n\
+            `1h` or `7d`.\n"
+            .to_owned();
+        let parts = [
+            ("Database", annals_store::config::SETTINGS),
+            ("Server", annals_server::SETTINGS),
+        ];
+        for (title, settings) in parts {
+            let _ = write!(
+                text,
+                "\n## {title}\n\n| Name | Also | Default | What it is |\n|---|---|---|---|\n"
+            );
+            for setting in settings {
+                let code = |word: &str| match word {
+                    "" => String::new(),
+                    word => format!("`{word}`"),
+                };
+                let also: Vec<String> = setting.aliases.iter().map(|name| code(name)).collect();
+                let _ = writeln!(
+                    text,
+                    "| `{}` | {} | {} | {} |",
+                    setting.name,
+                    also.join(", "),
+                    code(setting.default),
+                    setting.about
+                );
+            }
+        }
+        text
+    }
+
+    /// `ANNALS_UPDATE_DOCS=1 cargo test -p annals-cli settings` writes the document anew.
+    #[test]
+    fn the_document_lists_every_setting_with_its_default() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/settings.md");
+        if std::env::var_os("ANNALS_UPDATE_DOCS").is_some() {
+            std::fs::write(&path, document()).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(written == document(), "docs/settings.md is out of date");
+    }
+}

@@ -2,6 +2,9 @@
 
 /// What a record is: the derive, its descriptor, fields and filters.
 pub use annals_record as record;
+/// Protocols: OTLP, InferTrace, the HTTP API.
+#[cfg(feature = "server")]
+pub use annals_server as server;
 /// Where records are kept: store, writer, query, migrations, configuration.
 pub use annals_store as store;
 /// Spans and traces.
