@@ -4,7 +4,7 @@
 //! | Name | Kind | Labels |
 //! |---|---|---|
 //! | `annals_spans_total` | counter, spans | `road`: otlp_grpc, otlp_http, infertrace; `outcome`: committed, parked, refused, turned_away |
-//! | `annals_requests_total` | counter, requests with spans | `road`, `outcome`: ok, partial, invalid, busy, away, unauthorized |
+//! | `annals_requests_total` | counter, requests with spans | `road`, `outcome`: ok, partial, invalid, busy, away |
 //! | `annals_request_seconds` | histogram, from the last byte of a request to its answer | `road` |
 //! | `infertrace_spans_ingested_total` | counter, spans kept, of every road | `service_name`; beyond 200 services, `(other)` |
 //! | `infertrace_queue_depth` | gauge, spans held by InferTrace, in flight included | |

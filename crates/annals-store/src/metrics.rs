@@ -5,14 +5,17 @@
 //! | `timescale_write_total` | counter, rows | `table`, `status`: success, parked, returned, dropped |
 //! | `timescale_write_errors_total` | counter, attempts | `table`, `error_type`: an [`Action`], or queue_full |
 //! | `timescale_write_latency_seconds` | histogram, from leaving the queue to the last commit | `table`, `operation` |
-//! | `timescale_write_queue_depth` | gauge, rows held, in flight included | `table` |
+//! | `timescale_write_queue_depth` | gauge, rows held by all writers of the table, in flight included | `table` |
 //! | `timescale_write_batch_size` | histogram, rows | `table`, `operation` |
 //! | `annals_pool_connections` | gauge | `state`: open, idle, max |
 //! | `annals_dead_letters_total` | counter, rows parked | `table` |
 //! | `annals_ledger_hits_total` | counter, batches whose commit was known only by the ledger | `table` |
 //! | `annals_ledger_forgotten_total` | counter, batches | |
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
@@ -26,6 +29,8 @@ pub(crate) struct WriterMetrics {
     dead_letters: Counter,
     latency: Histogram,
     depth: Gauge,
+    /// What this writer has added to the gauge, which writers of one table share.
+    depth_added: AtomicU64,
     batch_size: Histogram,
 }
 
@@ -38,6 +43,7 @@ impl WriterMetrics {
             dead_letters: counter!("annals_dead_letters_total", "table" => table),
             latency: histogram!("timescale_write_latency_seconds", "table" => table, "operation" => "write"),
             depth: gauge!("timescale_write_queue_depth", "table" => table),
+            depth_added: AtomicU64::new(0),
             batch_size: histogram!("timescale_write_batch_size", "table" => table, "operation" => "write"),
         }
     }
@@ -80,7 +86,14 @@ impl WriterMetrics {
     }
 
     pub(crate) fn depth(&self, rows: usize) {
-        self.depth.set(rows as f64);
+        let before = self.depth_added.swap(rows as u64, Ordering::Relaxed);
+        self.depth.increment(rows as f64 - before as f64);
+    }
+}
+
+impl Drop for WriterMetrics {
+    fn drop(&mut self) {
+        self.depth(0);
     }
 }
 

@@ -20,7 +20,7 @@ pub enum Error {
         reason: String,
     },
     /// A rule asks for something that cannot be.
-    #[error("{field} of a regression rule needs {needs}")]
+    #[error("{field} must be {needs}")]
     Rule {
         /// The field of the rule.
         field: &'static str,

@@ -73,9 +73,12 @@ impl RegressionRule {
         match (self.baseline_version.as_deref(), version) {
             // The baseline would contain what is compared with it, and hide part of a regression.
             (Some(baseline), Some(version)) if baseline == version => {
-                wrong("baseline_version", "a version other than the one compared")
+                wrong("baseline_version", "another version than the one compared")
             }
-            (Some(_), None) => wrong("baseline_version", "the version to compare with it"),
+            (Some(_), None) => wrong(
+                "baseline_version",
+                "given together with version, which is compared with it",
+            ),
             _ => Ok(()),
         }
     }

@@ -1,0 +1,98 @@
+//! `/openapi.json` describes what is served, and makes sense in itself.
+
+use serde_json::Value;
+
+use crate::{client::get, serving};
+
+/// Where every `$ref` in a value points to.
+fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::String(target) if name == "$ref" => found.push(target),
+                    other => references(other, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn every_path_is_described_and_every_reference_leads_somewhere() {
+    let served = serving::in_memory(&[]).await;
+    let document = get(served.http, "/openapi.json").await.found();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3."));
+    let described: Vec<&str> = document["paths"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    for path in [
+        "/",
+        "/health",
+        "/ready",
+        "/version",
+        "/metrics",
+        "/spans",
+        "/traces/{id}",
+        "/models",
+        "/models/{name}/latency",
+        "/models/{name}/regression",
+        "/models/{name}/analysis",
+    ] {
+        assert!(described.contains(&path), "{path} is not in {described:?}");
+        let get = &document["paths"][path]["get"];
+        assert!(get["responses"]["200"].is_object(), "{path}");
+    }
+    let mut targets = Vec::new();
+    references(&document, &mut targets);
+    assert!(!targets.is_empty());
+    for target in targets {
+        let pointer = target.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn every_path_that_is_described_is_served() {
+    let served = serving::in_memory(&[]).await;
+    let document = get(served.http, "/openapi.json").await.found();
+    for path in document["paths"].as_object().unwrap().keys() {
+        let asked = path.replace("{id}", "x").replace("{name}", "m");
+        let answer = get(served.http, &asked).await;
+        let expected = if path == "/traces/{id}" { 404 } else { 200 };
+        assert_eq!(answer.status, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_parameter_of_a_question_is_described() {
+    let served = serving::in_memory(&[]).await;
+    let document = get(served.http, "/openapi.json").await.found();
+    for (path, names) in [
+        (
+            "/spans",
+            &[
+                "service", "model", "since", "until", "limit", "order", "cursor",
+            ][..],
+        ),
+        (
+            "/models/{name}/latency",
+            &["name", "window", "until", "version"],
+        ),
+    ] {
+        let parameters = document["paths"][path]["get"]["parameters"].as_array();
+        let described: Vec<&str> = parameters
+            .unwrap()
+            .iter()
+            .map(|parameter| parameter["name"].as_str().unwrap())
+            .collect();
+        for name in names {
+            assert!(described.contains(name), "{path} {name}: {described:?}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The server as its clients meet it: over sockets, in every protocol, on every backend.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod absence;
+mod auth;
+mod client;
+mod description;
+mod exporting;
+mod exports;
+mod grpc;
+mod infertrace;
+mod infertrace_queue;
+mod malformed;
+mod malformed_grpc;
+mod models;
+mod overload;
+mod serving;
+mod sizes;
+mod span_limits;
+mod spans;
+mod starting;
+mod stopping;
+mod tls;
