@@ -3,7 +3,8 @@
 
     compare.py EXPECTED ACTUAL
 
-EXPECTED is the .expected.json of export_spans.py, ACTUAL what `annals traces get ID --json` printed.
+EXPECTED is what said_by_sdk.py, or the JavaScript beside it, wrote. ACTUAL is what
+`annals traces get ID --json` printed, or the URL of a running server, of which GET /traces/ID is asked.
 Exits 1 with the first difference.
 """
 
@@ -12,6 +13,8 @@ import json
 import math
 import re
 import sys
+import urllib.error
+import urllib.request
 
 TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
 
@@ -149,7 +152,22 @@ def compare(expected, actual, where):
         raise Difference(f"{where}: {shorten(expected)} expected, {shorten(actual)} found")
 
 
-def compare_traces(expected, actual):
+def as_served(row, found, where):
+    """What the server leaves out, and what it adds, against the columns of the table.
+
+    What is added says the same in other words, so it is held against what the SDK said right here.
+    """
+    end = row["start_time"] + row["duration_nanos"]
+    compare(end, nanoseconds(found.pop("end_time", None), f"{where}.end_time"), f"{where}.end_time")
+    compare(row["duration_nanos"] / 1e6, found.pop("duration_ms", None), f"{where}.duration_ms")
+    return {
+        column: value
+        for column, value in row.items()
+        if value is not None and not (column.endswith("_count") and value == 0)
+    }
+
+
+def compare_traces(expected, actual, served=False):
     compare(expected["trace_id"], actual.get("trace_id"), "trace_id")
     spans = actual.get("spans", [])
     # By start to the nanosecond, then by id: `expected` is in this order.
@@ -158,7 +176,16 @@ def compare_traces(expected, actual):
     for span, found in zip(expected["spans"], spans):
         where = f"span {span['span_id']} ({span['name'][:20]!r})"
         found["start_time"] = nanoseconds(found.get("start_time"), f"{where}.start_time")
-        compare(row(span), found, where)
+        wanted = row(span)
+        compare(as_served(wanted, found, where) if served else wanted, found, where)
+
+
+def get_trace(server, trace):
+    try:
+        with urllib.request.urlopen(f"{server}/traces/{trace}", timeout=30) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise Difference(f"GET /traces/{trace}: {error.code} {error.read().decode()}") from None
 
 
 def read(path):
@@ -166,10 +193,12 @@ def read(path):
         return json.load(file)
 
 
-def main(expected_path, actual_path):
-    expected, actual = read(expected_path), read(actual_path)
+def main(expected_path, actual):
+    expected = read(expected_path)
+    is_server = actual.startswith("http://")
     try:
-        compare_traces(expected, actual)
+        found = get_trace(actual, expected["trace_id"]) if is_server else read(actual)
+        compare_traces(expected, found, is_server)
     except Difference as difference:
         sys.exit(str(difference))
     print(f"{len(expected['spans'])} spans are the same, field by field")

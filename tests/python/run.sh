@@ -18,32 +18,13 @@ export DATABASE_URL=${2:-${DATABASE_URL:-}}
 [[ -n $DATABASE_URL ]] || fail "which database? give a second argument or set DATABASE_URL"
 
 here=$(realpath -- "$(dirname "${BASH_SOURCE[0]}")")
-venv=$here/../../target/python-venv
-python=$venv/bin/python
-
-# Of two runs at once, one installs.
-mkdir -p "$(dirname "$venv")"
-exec 9>"$venv.lock"
-flock 9
-# A copy of the requirements marks a complete installation of them.
-if cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
-    say "packages are in place"
-else
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    "$python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements.txt"
-    cp "$here/requirements.txt" "$venv/requirements.txt"
-    say "packages are installed"
-fi
-exec 9>&-
-
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 spans=$work/spans.jsonl
 
-made=$("$python" "$here/export_spans.py" "$spans")
+made=$("$here/python.sh" export_spans.py "$spans")
 say "the SDK exported $made"
-trace=$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["trace_id"])' \
+trace=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["trace_id"])' \
     "$spans.expected.json")
 
 "$binary" migrate up >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "migrate up failed"; }
@@ -53,5 +34,5 @@ say "the database is migrated"
 say "the spans are imported"
 "$binary" traces get "$trace" --json >"$work/actual.json" || fail "traces get failed"
 say "the trace is read back"
-same=$("$python" "$here/compare.py" "$spans.expected.json" "$work/actual.json") || fail "they differ"
+same=$("$here/python.sh" compare.py "$spans.expected.json" "$work/actual.json") || fail "they differ"
 say "$same"

@@ -51,6 +51,13 @@ pub(crate) fn of_family(parent: u32) -> Duration {
     living + parent.own + parent.children
 }
 
+/// Processor time of one process, all its threads, to a hundredth of a second.
+pub(crate) fn of_process(process: u32) -> Duration {
+    Times::of(&process.to_string())
+        .expect("a process that lives")
+        .own
+}
+
 /// The parent of a process.
 pub(crate) fn parent_of(process: u32) -> u32 {
     Times::of(&process.to_string())

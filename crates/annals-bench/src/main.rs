@@ -6,7 +6,8 @@
 //! | [`bed`] | a server of our own with empty tables, and psql as its client |
 //! | [`measure`] | rounds in which the ways take turns, and what a round cost |
 //! | [`library`] | the timed part of every write through the library |
-//! | [`ingest`], [`connections`], [`inserts`], [`sqlite`], [`trace`] | the benches |
+//! | [`ingest`], [`connections`], [`inserts`], [`sqlite`], [`trace`] | the benches of the library |
+//! | [`serve`] | the benches of the program `annals serve`, from outside |
 //! | [`report`], [`machine`] | tables, goals, and where they were measured |
 //!
 //! `scripts/bench` builds this and writes `bench/RESULTS.md`.
@@ -29,6 +30,7 @@ mod library;
 mod machine;
 mod measure;
 mod report;
+mod serve;
 mod sqlite;
 mod trace;
 
@@ -62,6 +64,18 @@ struct Options {
     /// Lookups of a trace in one round.
     #[arg(long, env = "ANNALS_BENCH_LOOKUPS", default_value_t = 500, value_parser = above_zero)]
     lookups: usize,
+    /// Spans of one request under full load.
+    #[arg(long, default_value_t = 512, value_parser = above_zero)]
+    request_spans: usize,
+    /// Small requests of one round, each sent when the one before is answered.
+    #[arg(long, env = "ANNALS_BENCH_REQUESTS", default_value_t = 500, value_parser = above_zero)]
+    requests: usize,
+    /// Starts of the program, on a fresh database and on an existing one.
+    #[arg(long, env = "ANNALS_BENCH_STARTS", default_value_t = 20, value_parser = above_zero)]
+    starts: usize,
+    /// The program `annals`; by default the one beside this program.
+    #[arg(long)]
+    program: Option<PathBuf>,
     /// Where to write the report; it is printed anyway.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -81,6 +95,8 @@ enum Bench {
     Sqlite,
     /// Traces by id, in a small and in a large database.
     Trace,
+    /// `annals serve`: load, small requests, memory and start.
+    Serve,
 }
 
 impl Options {
@@ -114,6 +130,9 @@ async fn main() {
     }
     if options.runs(Bench::Trace) {
         trace::run(&options, &mut report).await;
+    }
+    if options.runs(Bench::Serve) {
+        serve::run(&options, &mut report).await;
     }
     let text = report.finish();
     if let Some(out) = &options.out {

@@ -22,6 +22,19 @@ pub(crate) struct Turn {
     pub(crate) cpu: Duration,
     /// Processor time of the server, where there is one.
     pub(crate) server: Option<Duration>,
+    /// What came before the client, where the client was itself told by others what to do.
+    pub(crate) load: Option<Load>,
+}
+
+/// The load that a program of ours, the client of the database, was under.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    /// Processor time of whoever made the load.
+    pub(crate) generator: Duration,
+    /// The most memory that the program had, in bytes.
+    pub(crate) peak: u64,
+    /// Requests that were told to come again, and did.
+    pub(crate) again: usize,
 }
 
 impl Turn {
@@ -64,6 +77,7 @@ impl Clock {
             wall,
             cpu: (Cpu::now() - self.cpu).own,
             server: None,
+            load: None,
         }
     }
 
@@ -74,6 +88,7 @@ impl Clock {
             wall,
             cpu: (Cpu::now() - self.cpu).children,
             server: None,
+            load: None,
         }
     }
 }

@@ -128,7 +128,7 @@ impl Report {
 }
 
 /// What each turn reached of the baseline's rate in the same round.
-fn shares(turns: &[Turn], base: &[Turn]) -> Vec<f64> {
+pub(crate) fn shares(turns: &[Turn], base: &[Turn]) -> Vec<f64> {
     turns
         .iter()
         .zip(base)

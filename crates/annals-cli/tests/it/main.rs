@@ -7,5 +7,8 @@
 )]
 
 mod commands;
+mod outage;
 mod program;
 mod python_sdk;
+mod serve_sdks;
+mod serving;

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Runs a script of this directory with the packages of requirements.txt, which are installed into
+# target/python-venv the first time.
+#
+#   tests/python/python.sh SCRIPT [ARGUMENT…]
+#
+# Needs python3 with venv and, the first time, PyPI.
+set -euo pipefail
+
+here=$(realpath -- "$(dirname "${BASH_SOURCE[0]}")")
+venv=$here/../../target/python-venv
+python=$venv/bin/python
+
+# Of two runs at once, one installs.
+mkdir -p "$(dirname "$venv")"
+exec 9>"$venv.lock"
+flock 9
+# A copy of the requirements marks a complete installation of them.
+if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+    cp "$here/requirements.txt" "$venv/requirements.txt"
+    echo "tests/python: packages are installed" >&2
+fi
+exec 9>&-
+
+[[ $# -ge 1 ]] || { echo "tests/python: python.sh SCRIPT [ARGUMENT…]" >&2; exit 1; }
+script=$here/$1
+shift
+# No __pycache__ in the repository.
+export PYTHONDONTWRITEBYTECODE=1
+exec "$python" "$script" "$@"
