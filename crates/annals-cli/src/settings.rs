@@ -46,8 +46,6 @@ pub(crate) fn run(args: &DatabaseArgs, json: bool) -> Result<(), CliError> {
 mod tests {
     use std::{fmt::Write as _, path::Path};
 
-    use super::*;
-
     fn document() -> String {
         let mut text = "# Settings\n\n\
             Looked up as flag, environment variable, `annals.toml` (the same names in lower case), default.\n\

@@ -41,6 +41,25 @@ impl Value {
         matches!(self, Self::Null(_))
     }
 
+    /// Whether a column of a type holds such a value.
+    #[must_use]
+    pub fn is_of(&self, ty: ColumnType) -> bool {
+        match self {
+            Self::Null(of) => *of == ty,
+            Self::Bool(_) => ty == ColumnType::Bool,
+            Self::Int4(_) => matches!(ty, ColumnType::Int4 | ColumnType::Nanos),
+            Self::Int8(_) => ty == ColumnType::Int8,
+            Self::UInt8(_) => ty == ColumnType::UInt8,
+            Self::Float4(_) => ty == ColumnType::Float4,
+            Self::Float8(_) => ty == ColumnType::Float8,
+            Self::Text(_) => ty == ColumnType::Text,
+            Self::Bytes(_) => ty == ColumnType::Bytes,
+            Self::Uuid(_) => ty == ColumnType::Uuid,
+            Self::Timestamp(_) => ty == ColumnType::Timestamp,
+            Self::Json(_) => ty == ColumnType::Json,
+        }
+    }
+
     /// Hands this value to a sink.
     pub fn put<S: ColumnSink + ?Sized>(&self, sink: &mut S) {
         match self {

@@ -24,6 +24,8 @@ pub(crate) enum BodyError {
     TooSlow { within: Duration },
     #[error("the request's body cannot be read")]
     Broken(#[source] axum::Error),
+    #[error("the request cannot be unpacked")]
+    Packed(#[source] std::io::Error),
 }
 
 /// The body did not end in time.
@@ -71,11 +73,6 @@ pub(crate) fn hurried(body: Body, within: Duration) -> Body {
         within,
         deadline: Box::pin(tokio::time::sleep(within)),
     })
-}
-
-/// Whether a body failed because it did not end in time.
-pub(crate) fn is_late(error: &(dyn std::error::Error + 'static)) -> bool {
-    find::<Late>(error).is_some()
 }
 
 /// The whole of a body of at most `most` bytes.

@@ -1,35 +1,32 @@
 //! gRPC: unary calls whose bytes are bounded and whose errors say what clients should do.
 //!
-//! tonic frames and unpacks; messages are decoded here, since what it says of bytes that cannot be read
-//! (INTERNAL, OUT_OF_RANGE) makes clients send the same again for ever.
+//! A call is one message in a frame (source: gRPC over HTTP/2, "Length-Prefixed-Message"). It is taken
+//! out here and not by tonic's server, which passes over what follows the first message or the first
+//! member of gzip, and says of bytes that it cannot read what makes clients send them again for ever
+//! (INTERNAL, OUT_OF_RANGE).
 
 mod health;
 mod infertrace;
 mod trace;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::Request, response::Response};
-use bytes::{Buf as _, Bytes};
-use http::{HeaderMap, StatusCode};
-use tonic::{
-    Code, Status,
-    codec::{BufferSettings, Codec, CompressionEncoding, DecodeBuf, Decoder},
-    server::Grpc,
-};
-use tonic_prost::ProstEncoder;
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
 
 use crate::{
-    body,
+    body::{self, BodyError},
+    packed::{Coding, Packed},
     refusal::Refusal,
     roads::{Gate, Roads},
 };
+
+/// Bytes before a message: whether it is packed, and its length.
+const FRAME: usize = 5;
+
+const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// The services of the gRPC port.
 pub(crate) fn router(roads: &Arc<Roads>) -> Router {
@@ -59,7 +56,7 @@ fn refuse(_: StatusCode, _: &str, _: &HeaderMap) -> Response {
 
 /// A call's message as it came, and how long its client waits.
 pub(crate) struct Call {
-    pub(crate) message: Bytes,
+    pub(crate) message: Packed,
     pub(crate) patience: Option<Duration>,
 }
 
@@ -67,66 +64,108 @@ pub(crate) struct Call {
 pub(crate) async fn unary<M, F>(
     gate: &Gate,
     request: Request,
-    handle: impl Fn(Call) -> F + Send,
+    handle: impl FnOnce(Call) -> F,
 ) -> Response
 where
-    M: prost::Message + 'static,
-    F: Future<Output = Result<tonic::Response<M>, Refusal>> + Send,
+    M: prost::Message,
+    F: Future<Output = Result<tonic::Response<M>, Refusal>>,
 {
-    let Some(_permit) = gate.permit() else {
-        return Refusal::crowded().into_status().into_http();
+    let answer = async {
+        let _permit = gate.permit().ok_or_else(Refusal::crowded)?;
+        handle(read(gate, request).await?).await
     };
-    let patience = request
-        .headers()
-        .get("grpc-timeout")
-        .and_then(|value| timeout(value.to_str().ok()?));
-    let request = request.map(|body| body::hurried(body, gate.read_timeout));
-    let was_read = Arc::new(AtomicBool::new(false));
-    let service = tower::service_fn(|request: tonic::Request<Bytes>| {
-        was_read.store(true, Ordering::Relaxed);
-        let handled = handle(Call {
-            message: request.into_inner(),
-            patience,
-        });
-        async move { handled.await.map_err(Refusal::into_status) }
-    });
-    let mut grpc = Grpc::new(RawCodec::<M>::default())
-        .max_decoding_message_size(gate.max_bytes)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .accept_compressed(CompressionEncoding::Zstd);
-    let response = grpc.unary(service, request).await;
-    if was_read.load(Ordering::Relaxed) {
-        return response.map(Body::new);
+    let mut response = match answer.await {
+        Ok(answer) => answered(answer),
+        Err(refusal) => refusal.into_status().into_http(),
+    };
+    response.headers_mut().insert(
+        "grpc-accept-encoding",
+        HeaderValue::from_static(Coding::SPOKEN),
+    );
+    response
+}
+
+async fn read(gate: &Gate, request: Request) -> Result<Call, Refusal> {
+    let (head, body) = request.into_parts();
+    let header = |name| head.headers.get(name);
+    let patience = header("grpc-timeout").and_then(|value| timeout(value.to_str().ok()?));
+    let coding = match header("grpc-encoding") {
+        None => None,
+        Some(name) => Some(name.to_str().ok().and_then(Coding::named).ok_or_else(|| {
+            Refusal::coding(format!(
+                "the grpc-encoding {name:?} is not spoken here; send {}",
+                Coding::SPOKEN
+            ))
+        })?),
+    };
+    let body = body::hurried(body, gate.read_timeout);
+    let most = gate.max_bytes;
+    let framed = body::collect(body, most.saturating_add(FRAME))
+        .await
+        .map_err(|error| match error {
+            BodyError::TooLarge { .. } => BodyError::TooLarge { most },
+            error => error,
+        })?;
+    let (bytes, coding) = message(framed, coding)?;
+    let message = Packed {
+        bytes,
+        coding,
+        most,
+    };
+    Ok(Call { message, patience })
+}
+
+/// Takes the one message of a unary call out of its frame.
+fn message(mut framed: Bytes, coding: Option<Coding>) -> Result<(Bytes, Coding), Refusal> {
+    let unreadable =
+        |problem: &str| Refusal::invalid(format!("the call cannot be read: {problem}"));
+    if framed.is_empty() {
+        return Err(unreadable("it has no message"));
     }
-    match Status::from_header_map(response.headers()) {
-        Some(status) if status.code() != Code::Unimplemented => {
-            unreadable(&status, gate).into_status().into_http()
+    let cut_short = || unreadable("its message is cut short");
+    let flag = framed.try_get_u8().map_err(|_| cut_short())?;
+    let length = framed.try_get_u32().map_err(|_| cut_short())?;
+    let coding = match (flag, coding) {
+        (0, _) => Coding::Identity,
+        (1, Some(coding)) => coding,
+        (1, None) => {
+            return Err(unreadable(
+                "its message is packed, and no grpc-encoding says how",
+            ));
         }
-        _ => response.map(Body::new),
+        _ => return Err(unreadable("its frame begins with neither 0 nor 1")),
+    };
+    match framed
+        .len()
+        .cmp(&usize::try_from(length).unwrap_or(usize::MAX))
+    {
+        std::cmp::Ordering::Less => Err(cut_short()),
+        std::cmp::Ordering::Equal => Ok((framed, coding)),
+        std::cmp::Ordering::Greater => Err(unreadable(
+            "it has more than one message; send each in a call of its own",
+        )),
     }
 }
 
-/// What tonic says before a call is handled, as a client should hear it.
-fn unreadable(status: &Status, gate: &Gate) -> Refusal {
-    match status.code() {
-        Code::OutOfRange | Code::ResourceExhausted => body::BodyError::TooLarge {
-            most: gate.max_bytes,
-        }
-        .into(),
-        _ if std::error::Error::source(status).is_some_and(body::is_late)
-            || status.message().contains(LATE) =>
-        {
-            body::BodyError::TooSlow {
-                within: gate.read_timeout,
-            }
-            .into()
-        }
-        _ => Refusal::invalid(format!("the call cannot be read: {}", status.message())),
-    }
+fn answered<M: prost::Message>(answer: tonic::Response<M>) -> Response {
+    let (metadata, message, _) = answer.into_parts();
+    let mut framed = BytesMut::with_capacity(FRAME + message.encoded_len());
+    framed.put_u8(0);
+    framed.put_u32(u32::try_from(message.encoded_len()).unwrap_or(u32::MAX));
+    framed.extend_from_slice(&message.encode_to_vec());
+    let trailers = async {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        Some(Ok(trailers))
+    };
+    let body = Full::new(framed.freeze()).with_trailers(trailers);
+    let mut response = Response::new(Body::new(body));
+    *response.headers_mut() = metadata.into_headers();
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, CONTENT_TYPE);
+    response
 }
-
-/// How a body that came too late shows in a status that has lost its cause on the way.
-const LATE: &str = "did not end in time";
 
 /// Reads `grpc-timeout`: at most eight digits and a unit (source: gRPC over HTTP/2, "Timeout").
 fn timeout(value: &str) -> Option<Duration> {
@@ -144,41 +183,6 @@ fn timeout(value: &str) -> Option<Duration> {
         "n" => Duration::from_nanos(number),
         _ => return None,
     })
-}
-
-/// Messages out by protobuf, messages in as bytes.
-struct RawCodec<M>(std::marker::PhantomData<M>);
-
-impl<M> Default for RawCodec<M> {
-    fn default() -> Self {
-        Self(std::marker::PhantomData)
-    }
-}
-
-impl<M: prost::Message + 'static> Codec for RawCodec<M> {
-    type Encode = M;
-    type Decode = Bytes;
-    type Encoder = ProstEncoder<M>;
-    type Decoder = RawDecoder;
-
-    fn encoder(&mut self) -> Self::Encoder {
-        ProstEncoder::new(BufferSettings::default())
-    }
-
-    fn decoder(&mut self) -> Self::Decoder {
-        RawDecoder
-    }
-}
-
-struct RawDecoder;
-
-impl Decoder for RawDecoder {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
-    }
 }
 
 #[cfg(test)]

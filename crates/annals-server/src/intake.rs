@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use annals_store::{Overflow, Store, WriteError, WriterOptions, WriterReport};
-use annals_telemetry::{Span, SpanStore as _, Spans, SpansOptions};
+use annals_telemetry::{SpanStore as _, Spans, SpansOptions};
 
 use crate::{
     Result,
     config::QueueConfig,
     metrics::{self, Road},
-    otlp::{FieldError, Problem, RefusedSpan},
+    otlp::{Decoded, FieldError, Problem, RefusedSpan},
 };
 
 /// When clients should come again while there is no room.
@@ -29,11 +29,11 @@ pub(crate) struct Intake {
 }
 
 /// What became of a request whose spans could be told apart.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Taken {
     /// Spans that are in their table or kept as dead letters.
     pub(crate) kept: usize,
-    /// Spans that were refused before anything was written.
+    /// Spans that were refused before anything was written, in the request's order.
     pub(crate) refused: Vec<RefusedSpan>,
 }
 
@@ -76,17 +76,17 @@ impl Intake {
         &self.spans
     }
 
-    /// Writes the spans that their table can hold, and answers once they are committed.
+    /// Writes the spans that their table can hold, and answers once they are committed. Those that were
+    /// refused before are among the refused.
     ///
     /// `patience` is how long the client says that it waits.
     pub(crate) async fn write(
         &self,
         road: Road,
-        spans: Vec<Span>,
+        decoded: Decoded,
         patience: Option<Duration>,
     ) -> Result<Taken, NotTaken> {
-        let mut taken = Taken::default();
-        let spans = self.holdable(spans, &mut taken.refused);
+        let Decoded { spans, refused } = self.holdable(decoded);
         let rows = spans.len();
         if rows > 0 {
             if self.is_away() {
@@ -107,35 +107,25 @@ impl Intake {
                 })?;
             metrics::kept(road, written.committed, written.parked);
             metrics::ingested(services);
-            taken.kept = rows;
         }
-        metrics::refused(road, taken.refused.len());
-        Ok(taken)
+        metrics::refused(road, refused.len());
+        Ok(Taken {
+            kept: rows,
+            refused,
+        })
     }
 
     /// Takes out spans that no row of the table can hold: their senders hear it by field name.
-    fn holdable(&self, spans: Vec<Span>, refused: &mut Vec<RefusedSpan>) -> Vec<Span> {
+    fn holdable(&self, decoded: Decoded) -> Decoded {
         let store = self.spans.store();
-        let mut index = 0;
-        let mut kept = spans;
-        kept.retain(|span| {
-            let position = index;
-            index += 1;
-            let Err(refusal) = store.check(span) else {
-                return true;
-            };
-            let problem = Problem::Table {
-                reason: refusal.reason,
-            };
-            refused.push(RefusedSpan::new(
-                position,
-                Some(span.trace_id.clone()),
-                Some(span.span_id.clone()),
-                FieldError::new(refusal.column, problem),
-            ));
-            false
-        });
-        kept
+        decoded.checked(|span| {
+            store.check(span).map_err(|refusal| {
+                let problem = Problem::Table {
+                    reason: refusal.reason,
+                };
+                FieldError::new(refusal.column, problem)
+            })
+        })
     }
 
     /// Whether waiting would be in vain. Rows that are held find out when it ends; without any, the

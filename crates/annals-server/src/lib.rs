@@ -27,6 +27,7 @@ mod metrics;
 pub mod otlp;
 mod otlp_export;
 mod otlp_http;
+mod packed;
 mod refusal;
 mod roads;
 pub mod server;

@@ -14,6 +14,7 @@ use prost::Message as _;
 use crate::{
     metrics::{self, Outcome, Road},
     otlp::{Bounds, Decoded, RefusedSpan, json, traces},
+    packed::Packed,
     refusal::{Form, Refusal},
     roads::{Roads, decode},
 };
@@ -26,7 +27,7 @@ pub(crate) async fn export(
     roads: &Arc<Roads>,
     road: Road,
     form: Form,
-    message: Bytes,
+    message: Packed,
     patience: Option<Duration>,
 ) -> Result<ExportTraceServiceResponse, Refusal> {
     let started = Instant::now();
@@ -44,24 +45,14 @@ async fn write(
     roads: &Arc<Roads>,
     road: Road,
     form: Form,
-    message: Bytes,
+    message: Packed,
     patience: Option<Duration>,
 ) -> Result<ExportTraceServiceResponse, Refusal> {
     let bounds = roads.bounds();
-    let decoded = decode(message.len(), move || read(form, message, &bounds))
-        .await
-        .map_err(|_| Refusal::internal("the request could not be decoded"))??;
-    let Decoded { spans, mut refused } = decoded;
-    if spans.is_empty() {
-        metrics::refused(road, refused.len());
-    } else {
-        let refused_before = refused.len();
-        let taken = roads.otlp.write(road, spans, patience).await?;
-        metrics::refused(road, refused_before);
-        refused.extend(taken.refused);
-    }
+    let decoded = decode(message, move |message| read(form, message, &bounds)).await?;
+    let taken = roads.otlp.write(road, decoded, patience).await?;
     Ok(ExportTraceServiceResponse {
-        partial_success: partial_success(&refused),
+        partial_success: partial_success(&taken.refused),
     })
 }
 

@@ -13,12 +13,12 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
 use serde_json::json;
-use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::{
     body,
     metrics::Road,
     otlp_export,
+    packed::{Coding, Packed},
     refusal::{Form, Refusal},
     roads::Roads,
 };
@@ -26,16 +26,7 @@ use crate::{
 /// What the OTLP/HTTP port serves.
 pub(crate) fn router(roads: &Arc<Roads>) -> Router {
     Router::new()
-        .route(
-            "/v1/traces",
-            post(traces)
-                .layer(RequestDecompressionLayer::new().gzip(true).zstd(true))
-                .layer(axum::middleware::map_request_with_state(
-                    Arc::clone(roads),
-                    hurry,
-                ))
-                .fallback(method),
-        )
+        .route("/v1/traces", post(traces).fallback(method))
         .fallback(unknown)
         .layer(axum::middleware::from_fn_with_state(
             (roads.token.clone(), refuse as crate::auth::Refuse),
@@ -64,18 +55,24 @@ fn refuse(_: StatusCode, _: &str, headers: &HeaderMap) -> Response {
     Refusal::unauthorized().into_response(form(headers).unwrap_or(Form::Json))
 }
 
-async fn hurry(State(roads): State<Arc<Roads>>, request: Request) -> Result<Request, Response> {
-    let encodings = request.headers().get_all(header::CONTENT_ENCODING);
-    let known = |value: &HeaderValue| matches!(value.as_bytes(), b"identity" | b"gzip" | b"zstd");
-    if let Some(other) = encodings.iter().find(|value| !known(value)) {
-        let message = format!(
-            "the Content-Encoding {:?} is not spoken here; send gzip, zstd or none",
-            String::from_utf8_lossy(other.as_bytes())
-        );
-        let form = form(request.headers()).unwrap_or(Form::Json);
-        return Err(Refusal::media(message).into_response(form));
+/// How the body is packed; of several codings in a row none is spoken.
+fn coding(headers: &HeaderMap) -> Result<Coding, Refusal> {
+    let values = headers.get_all(header::CONTENT_ENCODING).iter();
+    let listed = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let mut coding = Coding::Identity;
+    for name in listed {
+        let name = String::from_utf8_lossy(name.trim_ascii());
+        match (coding, Coding::named(&name)) {
+            (_, Some(Coding::Identity)) => {}
+            (Coding::Identity, Some(named)) => coding = named,
+            _ => {
+                return Err(Refusal::media(format!(
+                    "the Content-Encoding {name:?} is not spoken here; send gzip, zstd or none"
+                )));
+            }
+        }
     }
-    Ok(request.map(|body| body::hurried(body, roads.gate.read_timeout)))
+    Ok(coding)
 }
 
 async fn traces(State(roads): State<Arc<Roads>>, request: Request) -> Response {
@@ -85,11 +82,16 @@ async fn traces(State(roads): State<Arc<Roads>>, request: Request) -> Response {
         )
         .into_response(Form::Json);
     };
-    let Some(_permit) = roads.gate.permit() else {
-        return Refusal::crowded().into_response(form);
-    };
     let answer = async {
-        let message = body::collect(request.into_body(), roads.gate.max_bytes).await?;
+        let _permit = roads.gate.permit().ok_or_else(Refusal::crowded)?;
+        let coding = coding(request.headers())?;
+        let most = roads.gate.max_bytes;
+        let body = body::hurried(request.into_body(), roads.gate.read_timeout);
+        let message = Packed {
+            bytes: body::collect(body, most).await?,
+            coding,
+            most,
+        };
         otlp_export::export(&roads, Road::OtlpHttp, form, message, None).await
     };
     match answer.await {
@@ -119,9 +121,9 @@ fn success(form: Form, answer: &ExportTraceServiceResponse) -> Response {
     response
 }
 
-async fn method(method: Method) -> Response {
+async fn method(method: Method, headers: HeaderMap) -> Response {
     Refusal::method(format!("{method} is not served at /v1/traces; send POST"))
-        .into_response(Form::Json)
+        .into_response(form(&headers).unwrap_or(Form::Json))
 }
 
 async fn unknown(request: Request) -> Response {

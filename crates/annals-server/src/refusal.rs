@@ -29,10 +29,12 @@ enum Kind {
     TooLarge,
     TooSlow,
     Media,
+    Coding,
     Busy,
     Away,
     Unauthorized,
     NotFound,
+    NoSuchService,
     Method,
     Internal,
 }
@@ -67,9 +69,19 @@ impl Refusal {
         Self::new(Kind::Invalid, message)
     }
 
-    /// A media type or an encoding that is not spoken here.
+    /// A media type that is not spoken here.
     pub(crate) fn media(message: impl Into<String>) -> Self {
         Self::new(Kind::Media, message)
+    }
+
+    /// A way of packing that is not spoken here.
+    pub(crate) fn coding(message: impl Into<String>) -> Self {
+        Self::new(Kind::Coding, message)
+    }
+
+    /// A service whose health was asked for is not here.
+    pub(crate) fn no_such_service(message: impl Into<String>) -> Self {
+        Self::new(Kind::NoSuchService, message)
     }
 
     /// Nothing is served at this path.
@@ -129,7 +141,8 @@ impl Refusal {
             Kind::Busy => Code::ResourceExhausted,
             Kind::Away => Code::Unavailable,
             Kind::Unauthorized => Code::Unauthenticated,
-            Kind::NotFound => Code::Unimplemented,
+            Kind::NotFound | Kind::Coding => Code::Unimplemented,
+            Kind::NoSuchService => Code::NotFound,
             Kind::Internal => Code::Internal,
         };
         match self.retry_after {
@@ -148,11 +161,11 @@ impl Refusal {
             Kind::Invalid => StatusCode::BAD_REQUEST,
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Kind::Media => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Kind::Media | Kind::Coding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Kind::Busy => StatusCode::TOO_MANY_REQUESTS,
             Kind::Away => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Unauthorized => StatusCode::UNAUTHORIZED,
-            Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::NotFound | Kind::NoSuchService => StatusCode::NOT_FOUND,
             Kind::Method => StatusCode::METHOD_NOT_ALLOWED,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -242,7 +255,7 @@ impl From<BodyError> for Refusal {
             match error {
                 BodyError::TooLarge { .. } => Kind::TooLarge,
                 BodyError::TooSlow { .. } => Kind::TooSlow,
-                BodyError::Broken(_) => Kind::Invalid,
+                BodyError::Broken(_) | BodyError::Packed(_) => Kind::Invalid,
             },
             message,
         )

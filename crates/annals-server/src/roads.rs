@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use annals_record::Timestamp;
 use annals_store::Store;
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
@@ -11,6 +12,8 @@ use crate::{
     auth::ApiToken,
     intake::Intake,
     otlp::{Bounds, Limits},
+    packed::Packed,
+    refusal::Refusal,
 };
 
 /// Everything that a request with data meets.
@@ -71,16 +74,15 @@ impl Roads {
     }
 }
 
-/// Requests larger than this are decoded where they do not hold others up.
-const LARGE: usize = 64 << 10;
-
-/// Runs the decoding of a request of so many bytes.
+/// Unpacks and decodes a request, where it takes long on a thread that nobody waits for.
 pub(crate) async fn decode<T: Send + 'static>(
-    bytes: usize,
-    decode: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, tokio::task::JoinError> {
-    if bytes < LARGE {
-        return Ok(decode());
+    message: Packed,
+    decode: impl FnOnce(Bytes) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    if message.is_small() {
+        return decode(message.unpack()?);
     }
-    tokio::task::spawn_blocking(decode).await
+    tokio::task::spawn_blocking(move || decode(message.unpack()?))
+        .await
+        .unwrap_or_else(|_| Err(Refusal::internal("the request could not be decoded")))
 }

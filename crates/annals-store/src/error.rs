@@ -86,6 +86,12 @@ pub enum Error {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A value that no row can hold was asked for.
+    #[error("{value} was asked for, which no row of this database can hold; ask for another")]
+    Operand {
+        /// What kind of value.
+        value: &'static str,
+    },
     /// A dead letter cannot be read.
     #[error("dead letter {id} cannot be read")]
     Payload {

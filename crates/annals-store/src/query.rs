@@ -110,7 +110,13 @@ impl<'a, R: Record> Query<'a, R> {
             &mut bindings,
         )];
         if let Some(text) = &self.after {
-            let values = cursor::decode(text, fingerprint, order.len())?;
+            let values = cursor::decode(
+                text,
+                fingerprint,
+                order
+                    .iter()
+                    .map(|(column, _)| R::DESCRIPTOR.columns.get(*column).map(|column| column.ty)),
+            )?;
             conditions.push(behind(
                 dialect,
                 R::DESCRIPTOR.columns,

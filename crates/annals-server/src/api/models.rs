@@ -6,16 +6,13 @@ use annals_record::Timestamp;
 use annals_telemetry::{
     Anomaly, AnomalyKind, LatencyWindow, Model, RegressionAlert, RegressionRule, Verdict,
 };
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Api,
-    parameters::{Parameters, count, number, time, window},
+    parameters::{Parameters, PathText, count, number, time, window},
     problem::Problem,
 };
 
@@ -167,7 +164,7 @@ impl LatencyJson {
 )]
 pub(super) async fn latency(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    PathText(name): PathText,
     Parameters(asked): Parameters<LatencyQuestion>,
 ) -> Result<Json<LatencyJson>, Problem> {
     let length = window("window", asked.window.as_deref(), WINDOW, api.max_window)?;
@@ -264,7 +261,7 @@ impl From<RegressionAlert> for AlertJson {
 )]
 pub(super) async fn regression(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    PathText(name): PathText,
     Parameters(asked): Parameters<RegressionQuestion>,
 ) -> Result<Json<RegressionJson>, Problem> {
     let default = RegressionRule::default();
@@ -418,7 +415,7 @@ impl From<Anomaly> for AnomalyJson {
 )]
 pub(super) async fn analysis(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    PathText(name): PathText,
     Parameters(asked): Parameters<AnalysisQuestion>,
 ) -> Result<Json<AnalysisJson>, Problem> {
     let length = window("window", asked.window.as_deref(), WINDOW, api.max_window)?;

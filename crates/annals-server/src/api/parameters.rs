@@ -5,7 +5,7 @@ use std::time::Duration;
 use annals_record::Timestamp;
 use annals_store::config::parse_duration;
 use axum::{
-    extract::{FromRequestParts, Query, rejection::QueryRejection},
+    extract::{FromRequestParts, Path, Query, rejection::QueryRejection},
     http::request::Parts,
 };
 use http::StatusCode;
@@ -36,6 +36,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
                 ))
             }
             Err(error) => Err(Problem::new(StatusCode::BAD_REQUEST, error.to_string())),
+        }
+    }
+}
+
+/// The one part of the path that varies.
+pub(super) struct PathText(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathText {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(text)) => Ok(Self(text)),
+            Err(_) => Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                format!(
+                    "the path {:?} is not UTF-8 behind its percent signs",
+                    parts.uri.path()
+                ),
+            )),
         }
     }
 }

@@ -69,7 +69,8 @@ impl From<annals_telemetry::Error> for Problem {
 
 impl From<annals_store::Error> for Problem {
     fn from(error: annals_store::Error) -> Self {
-        if let annals_store::Error::Cursor { .. } = error {
+        use annals_store::Error;
+        if let Error::Cursor { .. } | Error::Operand { .. } = error {
             return Self::new(StatusCode::BAD_REQUEST, error.to_string());
         }
         if error.is_transient() {

@@ -3,7 +3,7 @@
 use annals_telemetry::{Error, Span, SpanFilter, SpanOrder, SpanStore as _};
 use axum::{
     Json,
-    extract::{Path, RawQuery, State},
+    extract::{RawQuery, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, header};
@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Api,
-    parameters::{Parameters, count, time},
+    parameters::{Parameters, PathText, count, time},
     problem::Problem,
     span::SpanJson,
 };
@@ -41,7 +41,7 @@ pub(super) struct TraceJson {
 )]
 pub(super) async fn get_trace(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    PathText(id): PathText,
 ) -> Result<Json<TraceJson>, Problem> {
     let mut found = api.spans().get_trace(&id).await;
     for other in other_forms(&id) {

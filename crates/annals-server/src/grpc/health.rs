@@ -46,11 +46,11 @@ pub(super) fn router(roads: &Arc<Roads>) -> Router {
 
 async fn check(State(roads): State<Arc<Roads>>, request: Request) -> Response {
     unary(&roads.gate, request, |call| async move {
-        let asked = CheckRequest::decode(call.message)?;
+        let asked = CheckRequest::decode(call.message.unpack()?)?;
         if SERVICES.contains(&asked.service.as_str()) {
             Ok(tonic::Response::new(CheckResponse { status: SERVING }))
         } else {
-            Err(Refusal::not_found(format!(
+            Err(Refusal::no_such_service(format!(
                 "there is no service {:?} here",
                 asked.service
             )))

@@ -163,17 +163,15 @@ async fn write<M: Message + Default + 'static>(
 ) -> Result<Taken, Refusal> {
     let Call { message, patience } = call;
     let bounds = roads.bounds();
-    let batch = decode(message.len(), move || {
+    let batch = decode(message, move |message| {
         let request = M::decode(message)?;
-        Ok::<_, prost::DecodeError>(read(request).checked(|span| bounds.check_foreign(span, START)))
+        Ok(read(request).checked(|span| bounds.check_foreign(span, START)))
     })
-    .await
-    .map_err(|_| Refusal::internal("the request could not be decoded"))??;
+    .await?;
     metrics::ids_made(batch.made_ids.trace_ids + batch.made_ids.span_ids);
-    metrics::refused(Road::InferTrace, batch.decoded.refused.len());
 
-    let (mut spans, refused) = (batch.decoded.spans, batch.decoded.refused);
-    let wanted = spans.len();
+    let mut decoded = batch.decoded;
+    let wanted = decoded.spans.len();
     let room = roads.infertrace_room.available_permits().min(wanted);
     // Somebody else may take it in between; then there is none.
     let room = u32::try_from(room)
@@ -184,20 +182,15 @@ async fn write<M: Message + Default + 'static>(
         metrics::turned_away(Road::InferTrace, wanted);
         return Err(Refusal::no_room());
     }
-    spans.truncate(fitting);
+    decoded.spans.truncate(fitting);
     metrics::turned_away(Road::InferTrace, wanted - fitting);
-    let mut taken = Taken {
-        kept: 0,
-        refused,
+    let written = roads
+        .infertrace
+        .write(Road::InferTrace, decoded, patience)
+        .await?;
+    Ok(Taken {
+        kept: written.kept,
+        refused: written.refused,
         without_room: wanted - fitting,
-    };
-    if !spans.is_empty() {
-        let written = roads
-            .infertrace
-            .write(Road::InferTrace, spans, patience)
-            .await?;
-        taken.kept = written.kept;
-        taken.refused.extend(written.refused);
-    }
-    Ok(taken)
+    })
 }

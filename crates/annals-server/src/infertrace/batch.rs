@@ -1,7 +1,5 @@
 //! Whole requests of either contract.
 
-use std::collections::HashSet;
-
 use annals_telemetry::Span;
 
 use super::{
@@ -9,7 +7,7 @@ use super::{
     messages::{planned, v1},
     span,
 };
-use crate::otlp::{Decoded, FieldError, RefusedSpan};
+use crate::otlp::{Decoded, FieldError};
 
 /// What a request held.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,29 +19,13 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The same without the spans that a check refuses, which then stand among the refused at their
-    /// place in the request. Ids that were made for them stay counted.
+    /// The same without the spans that a check refuses. Ids that were made for them stay counted.
     #[must_use]
     pub fn checked(self, check: impl Fn(&Span) -> Result<(), FieldError>) -> Self {
-        let refused = self.decoded.refused;
-        let places: HashSet<usize> = refused.iter().map(|refused| refused.index).collect();
-        let mut decoded = Decoded {
-            spans: Vec::with_capacity(self.decoded.spans.len()),
-            refused,
-        };
-        let free = (0..).filter(|place| !places.contains(place));
-        for (place, span) in free.zip(self.decoded.spans) {
-            match check(&span) {
-                Ok(()) => decoded.spans.push(span),
-                Err(reason) => {
-                    let (trace_id, span_id) = (Some(span.trace_id), Some(span.span_id));
-                    let refused = RefusedSpan::new(place, trace_id, span_id, reason);
-                    decoded.refused.push(refused);
-                }
-            }
+        Self {
+            decoded: self.decoded.checked(check),
+            ..self
         }
-        decoded.refused.sort_by_key(|refused| refused.index);
-        Self { decoded, ..self }
     }
 }
 

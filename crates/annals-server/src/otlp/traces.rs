@@ -1,5 +1,7 @@
 //! Whole requests in protobuf's shape, and back.
 
+use std::collections::HashSet;
+
 use annals_telemetry::Span;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 
@@ -30,6 +32,27 @@ impl Decoded {
                     .push(RefusedSpan::new(index, trace_id, span_id, reason));
             }
         }
+    }
+
+    /// The same without the spans that a check refuses, which then stand among the refused at their
+    /// place in the request.
+    #[must_use]
+    pub fn checked(self, check: impl Fn(&Span) -> Result<(), FieldError>) -> Self {
+        let mut refused = self.refused;
+        let places: HashSet<usize> = refused.iter().map(|refused| refused.index).collect();
+        let mut free = (0..).filter(|place| !places.contains(place));
+        let mut spans = self.spans;
+        spans.retain(|span| {
+            let place = free.next().unwrap_or_default();
+            let Err(reason) = check(span) else {
+                return true;
+            };
+            let ids = (span.trace_id.clone(), span.span_id.clone());
+            refused.push(RefusedSpan::new(place, Some(ids.0), Some(ids.1), reason));
+            false
+        });
+        refused.sort_by_key(|refused| refused.index);
+        Self { spans, refused }
     }
 }
 

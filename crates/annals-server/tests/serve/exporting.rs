@@ -14,7 +14,6 @@ on_every_backend!(
     a_bad_span_refuses_itself_alone,
     the_same_request_twice_is_there_once,
     a_nul_in_a_text_is_refused_by_column_where_the_database_has_none,
-    #[ignore = "the place of what the table cannot hold is counted without what was refused before"]
     a_refusal_tells_the_place_in_the_request,
 );
 
@@ -177,7 +176,6 @@ async fn a_content_type_may_have_parameters_and_capitals() {
 }
 
 #[tokio::test]
-#[ignore = "only lower case is known, and x-gzip is not"]
 async fn content_codings_are_known_in_any_case() {
     let served = serving::in_memory(&[]).await;
     let packed = Packing::Gzip.pack(&Road::Protobuf.encode(&[span(1, 1)]));
@@ -190,7 +188,6 @@ async fn content_codings_are_known_in_any_case() {
 /// Requests one after the other are one request (source: protobuf, "Last One Wins"), and members of gzip
 /// or frames of Zstandard one after the other are one body.
 #[tokio::test]
-#[ignore = "of several gzip members the first is read and the others are passed over"]
 async fn of_a_body_packed_in_parts_no_part_is_lost_in_silence() {
     let served = serving::in_memory(&[]).await;
     let mut lost = Vec::new();

@@ -172,7 +172,6 @@ async fn other_methods_and_paths_are_refused_with_the_way_out() {
 }
 
 #[tokio::test]
-#[ignore = "another method is refused in JSON, whatever the client speaks"]
 async fn another_method_is_refused_in_the_form_that_the_client_speaks() {
     let served = serving::in_memory(&[]).await;
     for road in [Road::Protobuf, Road::Json] {

@@ -141,7 +141,6 @@ async fn the_standard_health_check_knows_the_services() {
 }
 
 #[tokio::test]
-#[ignore = "the server says UNIMPLEMENTED, which means that it has no health check at all"]
 async fn the_standard_health_check_does_not_find_other_services() {
     let served = serving::in_memory(&[]).await;
     let path = "/grpc.health.v1.Health/Check";
@@ -150,7 +149,6 @@ async fn the_standard_health_check_does_not_find_other_services() {
 }
 
 #[tokio::test]
-#[ignore = "the first message is taken and the second passed over, with OK"]
 async fn a_second_message_in_a_call_is_not_passed_over() {
     let served = serving::in_memory(&[]).await;
     let second = frame(false, &Road::Grpc.encode(&[span(2, 2)]));

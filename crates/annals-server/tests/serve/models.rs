@@ -307,7 +307,6 @@ async fn what_is_asked_wrongly_is_refused_by_name() {
 }
 
 #[tokio::test]
-#[ignore = "axum refuses the path in plain text, before the server's own refusals"]
 async fn a_path_that_is_not_utf8_is_refused_as_json() {
     let served = serving::in_memory(&[]).await;
     for path in ["/models/%FF/latency", "/traces/%C3"] {

@@ -186,7 +186,6 @@ async fn what_is_sent_is_limited_even_where_it_unpacks_to_little() {
 }
 
 #[tokio::test]
-#[ignore = "by HTTP only what comes out of unpacking is limited"]
 async fn what_is_sent_as_zstandard_by_http_is_limited_too() {
     assert_padding_is_refused(&[(Road::Protobuf, Packing::Zstd)]).await;
 }

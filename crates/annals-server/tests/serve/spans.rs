@@ -16,9 +16,7 @@ on_every_backend!(
     a_listing_filters_and_includes_both_ends,
     writers_and_readers_do_not_disturb_each_other,
     a_trace_is_whole_and_in_order,
-    #[ignore = "PostgreSQL refuses U+0000 in a parameter, and the answer is 500"]
     a_text_that_no_database_holds_is_found_nowhere,
-    #[ignore = "a time that PostgreSQL cannot hold passes the cursor's checks, and the answer is 500"]
     a_cursor_that_was_changed_is_refused_or_leads_somewhere,
 );
 

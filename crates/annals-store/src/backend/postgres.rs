@@ -76,6 +76,7 @@ impl Postgres {
     }
 
     pub(crate) async fn fetch<R: Record>(&self, sql: Sql, values: Vec<Value>) -> Result<Vec<R>> {
+        bind::check(&values)?;
         let mut connection = self.acquire().await?;
         let rows = match query(&mut connection, &sql, &values).await {
             Err(error) if is_stale_plan(&error) => {
@@ -100,6 +101,7 @@ impl Postgres {
     }
 
     pub(crate) async fn fetch_count(&self, sql: Sql, values: Vec<Value>) -> Result<i64> {
+        bind::check(&values)?;
         let mut connection = self.acquire().await?;
         let rows = query(&mut connection, &sql, &values)
             .await
@@ -109,6 +111,7 @@ impl Postgres {
     }
 
     pub(crate) async fn execute(&self, sql: Sql, values: Vec<Value>) -> Result<u64> {
+        bind::check(&values)?;
         let mut connection = self.acquire().await?;
         let done = sqlx::query_with(sql, bind::arguments(&values))
             .execute(&mut *connection)

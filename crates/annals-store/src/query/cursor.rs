@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use annals_record::{Direction, Payload, Predicate, Record, Value};
+use annals_record::{ColumnType, Direction, Payload, Predicate, Record, Value};
 
 use crate::{Error, Result};
 
@@ -27,8 +27,12 @@ pub(super) fn encode(fingerprint: u64, values: &[Value]) -> String {
         .collect()
 }
 
-/// Reads a cursor that [`encode`] wrote for the same query.
-pub(super) fn decode(text: &str, fingerprint: u64, width: usize) -> Result<Vec<Value>> {
+/// Reads a cursor that [`encode`] wrote for the same query, ordered by columns of these types.
+pub(super) fn decode(
+    text: &str,
+    fingerprint: u64,
+    types: impl ExactSizeIterator<Item = Option<ColumnType>>,
+) -> Result<Vec<Value>> {
     let broken = || Error::Cursor {
         problem: "is not one that this program gave out",
     };
@@ -57,7 +61,8 @@ pub(super) fn decode(text: &str, fingerprint: u64, width: usize) -> Result<Vec<V
         .iter()
         .map(|(_, value)| value.clone())
         .collect();
-    if values.len() == width {
+    let fits = |(value, ty): (&Value, Option<ColumnType>)| ty.is_some_and(|ty| value.is_of(ty));
+    if values.len() == types.len() && values.iter().zip(types).all(fits) {
         Ok(values)
     } else {
         Err(broken())

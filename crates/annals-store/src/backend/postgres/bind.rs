@@ -9,9 +9,27 @@ use sqlx::{
 };
 
 use super::copy::{jsonb, numeric_of_u64};
-use crate::sql::PgTimestamp;
+use crate::{Error, Result, sql::PgTimestamp};
 
-/// Parameters for `values`, in order.
+/// The first microsecond since 1970 that a `timestamptz` holds (source: PostgreSQL, `MIN_TIMESTAMP`); its
+/// last is beyond what 64 bits count.
+const FIRST_TIME: i64 = -210_866_803_200_000_000;
+
+/// Finds the value that the server would refuse, whatever the statement: no row can hold it.
+pub(super) fn check(values: &[Value]) -> Result<()> {
+    let problem = values.iter().find_map(|value| match value {
+        Value::Text(text) if text.contains('\0') => Some("a text with U+0000"),
+        Value::Json(json) if json.has_nul() => Some("JSON with U+0000"),
+        Value::Timestamp(micros) if *micros < FIRST_TIME => Some("a time before 4713 BC"),
+        _ => None,
+    });
+    match problem {
+        Some(value) => Err(Error::Operand { value }),
+        None => Ok(()),
+    }
+}
+
+/// Parameters for `values`, in order; [`check`] them before.
 pub(super) fn arguments(values: &[Value]) -> PgArguments {
     let mut sink = BindSink::default();
     values.iter().for_each(|value| value.put(&mut sink));
