@@ -41,11 +41,11 @@ impl Value {
         matches!(self, Self::Null(_))
     }
 
-    /// Whether a column of a type holds such a value.
+    /// Whether a column of a type holds such a value; absent ones are of every type.
     #[must_use]
     pub fn is_of(&self, ty: ColumnType) -> bool {
         match self {
-            Self::Null(of) => *of == ty,
+            Self::Null(_) => true,
             Self::Bool(_) => ty == ColumnType::Bool,
             Self::Int4(_) => matches!(ty, ColumnType::Int4 | ColumnType::Nanos),
             Self::Int8(_) => ty == ColumnType::Int8,
