@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Compares what the SDK said about a trace with what Annals gives back, every field of every span.
 
-    compare.py EXPECTED ACTUAL
+    compare.py [--thoroughly] EXPECTED ACTUAL
 
 EXPECTED is what said_by_sdk.py, or the JavaScript beside it, wrote. ACTUAL is what
 `annals traces get ID --json` printed, or the URL of a running server, of which GET /traces/ID is asked.
-Exits 1 with the first difference.
+Exits 1 with the first difference. --thoroughly also alters every value that came back, and exits 1 when
+the comparison does not see it.
 """
 
 import datetime
@@ -135,49 +136,107 @@ def shorten(value):
 
 
 def compare(expected, actual, where):
-    """Equality to the type: 1 is not 1.0, and neither is True."""
+    """Equality to the type: 1 is not 1.0, and neither is True. Gives how many values were compared."""
     if isinstance(expected, dict) and isinstance(actual, dict):
         for key in expected.keys() - actual.keys():
             raise Difference(f"{where}: {key!r} is missing")
         for key in actual.keys() - expected.keys():
             raise Difference(f"{where}: {key!r} is too much")
-        for key, value in expected.items():
-            compare(value, actual[key], f"{where}.{key}")
-    elif isinstance(expected, list) and isinstance(actual, list):
+        return sum(compare(value, actual[key], f"{where}.{key}") for key, value in expected.items())
+    if isinstance(expected, list) and isinstance(actual, list):
         if len(expected) != len(actual):
             raise Difference(f"{where}: {len(expected)} items expected, {len(actual)} found")
-        for i, (one, other) in enumerate(zip(expected, actual)):
-            compare(one, other, f"{where}[{i}]")
-    elif type(expected) is not type(actual) or expected != actual:
+        pairs = enumerate(zip(expected, actual))
+        return sum(compare(one, other, f"{where}[{i}]") for i, (one, other) in pairs)
+    # repr tells 0.0 from -0.0, which are equal.
+    if type(expected) is not type(actual) or repr(expected) != repr(actual):
         raise Difference(f"{where}: {shorten(expected)} expected, {shorten(actual)} found")
+    return 1
 
 
-def as_served(row, found, where):
-    """What the server leaves out, and what it adds, against the columns of the table.
-
-    What is added says the same in other words, so it is held against what the SDK said right here.
-    """
-    end = row["start_time"] + row["duration_nanos"]
-    compare(end, nanoseconds(found.pop("end_time", None), f"{where}.end_time"), f"{where}.end_time")
-    compare(row["duration_nanos"] / 1e6, found.pop("duration_ms", None), f"{where}.duration_ms")
-    return {
+def as_served(row):
+    """The columns of the table as the server tells them: without those that are absent or zero, and with
+    two that say the same in other words."""
+    told = {
         column: value
         for column, value in row.items()
         if value is not None and not (column.endswith("_count") and value == 0)
     }
+    told["end_time"] = row["start_time"] + row["duration_nanos"]
+    told["duration_ms"] = row["duration_nanos"] / 1e6
+    return told
+
+
+def compare_span(expected, actual, where):
+    found = dict(actual)
+    for column in ["start_time", "end_time"]:
+        if column in found:
+            found[column] = nanoseconds(found[column], f"{where}.{column}")
+    return compare(expected, found, where)
 
 
 def compare_traces(expected, actual, served=False):
+    """Gives how many values were compared."""
     compare(expected["trace_id"], actual.get("trace_id"), "trace_id")
     spans = actual.get("spans", [])
     # By start to the nanosecond, then by id: `expected` is in this order.
     ids = [span["span_id"] for span in expected["spans"]]
     compare(ids, [span.get("span_id") for span in spans], "span ids")
+    compared = 0
     for span, found in zip(expected["spans"], spans):
-        where = f"span {span['span_id']} ({span['name'][:20]!r})"
-        found["start_time"] = nanoseconds(found.get("start_time"), f"{where}.start_time")
-        wanted = row(span)
-        compare(as_served(wanted, found, where) if served else wanted, found, where)
+        wanted = as_served(row(span)) if served else row(span)
+        compared += compare_span(wanted, found, f"span {span['span_id']} ({span['name'][:20]!r})")
+    return compared
+
+
+def alterations(value):
+    """What a value could have become by mistake, each with the place of the change."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield f"without .{key}", {other: value[other] for other in value if other != key}
+            for place, altered in alterations(item):
+                yield f".{key}{place}", {**value, key: altered}
+        yield "with one more", {**value, "one more": None}
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            for place, altered in alterations(item):
+                yield f"[{i}]{place}", [*value[:i], altered, *value[i + 1 :]]
+        yield "with one more", [*value, None]
+        if value:
+            yield "without the last", value[:-1]
+    elif isinstance(value, bool):
+        yield " as an integer", int(value)
+        yield " turned around", not value
+    elif isinstance(value, int):
+        yield " as a float", float(value)
+        yield " plus one", value + 1
+    elif isinstance(value, float):
+        yield " a little larger", math.nextafter(value, math.inf)
+        yield " a little smaller", math.nextafter(value, -math.inf)
+    elif isinstance(value, str) and (time := TIME.fullmatch(value)):
+        nanos = int((time[2] or "").ljust(9, "0"))
+        for other in [(nanos + 1) % 10**9, (nanos + 10**9 - 1) % 10**9]:
+            yield " a nanosecond off", f"{time[1]}.{other:09}Z"
+    elif isinstance(value, str):
+        yield " with a letter more", f"{value}x"
+        yield " as nothing", None
+    else:
+        yield " as a text", ""
+
+
+def check_that_every_field_counts(expected, actual, served):
+    """A comparison that sees nothing agrees with everything: whatever is altered, it has to differ."""
+    altered_values = 0
+    for span, found in zip(expected["spans"], actual["spans"]):
+        wanted = as_served(row(span)) if served else row(span)
+        for place, altered in alterations(found):
+            altered_values += 1
+            try:
+                compare_span(wanted, altered, "")
+            except Difference:
+                continue
+            raise Difference(f"nobody sees that span {span['span_id']} is altered: {place}")
+    return altered_values
 
 
 def get_trace(server, trace):
@@ -193,18 +252,23 @@ def read(path):
         return json.load(file)
 
 
-def main(expected_path, actual):
+def main(expected_path, actual, thoroughly=False):
     expected = read(expected_path)
     is_server = actual.startswith("http://")
     try:
         found = get_trace(actual, expected["trace_id"]) if is_server else read(actual)
-        compare_traces(expected, found, is_server)
+        compared = compare_traces(expected, found, is_server)
+        if thoroughly:
+            altered = check_that_every_field_counts(expected, found, is_server)
     except Difference as difference:
         sys.exit(str(difference))
-    print(f"{len(expected['spans'])} spans are the same, field by field")
+    print(f"{len(expected['spans'])} spans with {compared} fields are the same")
+    if thoroughly:
+        print(f"every one of {altered} alterations is seen")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    arguments = [argument for argument in sys.argv[1:] if argument != "--thoroughly"]
+    if len(arguments) != 2:
         sys.exit(__doc__)
-    main(sys.argv[1], sys.argv[2])
+    main(*arguments, "--thoroughly" in sys.argv)

@@ -38,6 +38,9 @@ const DEMO_PAST_RATE: f64 = 0.02;
 /// How often the demo sends what happened since.
 const DEMO_TICK: Duration = Duration::from_millis(250);
 
+/// How long the connections may take to end.
+const CLOSING: Duration = Duration::from_secs(5);
+
 pub(crate) async fn run(
     database: &DatabaseArgs,
     args: &ServeArgs,
@@ -53,6 +56,7 @@ pub(crate) async fn run(
     let server = Server::bind(config).await?;
     let store = Store::connect(&target).await?;
     let (stop, told) = watch::channel(Stop::No);
+    let mut hurry = told.clone();
     tokio::spawn(listen_for_signals(stop)?);
 
     let demo = args.demo.then(|| Demo {
@@ -81,8 +85,12 @@ pub(crate) async fn run(
     if let Some(demonstration) = demonstration {
         let _ = demonstration.await;
     }
-    store.close().await;
     print_report(&report, json)?;
+    // A connection that still waits for the database is not worth waiting for: the report is made.
+    tokio::select! {
+        _ = tokio::time::timeout(CLOSING, store.close()) => {}
+        _ = hurry.wait_for(|stop| *stop == Stop::Now) => {}
+    }
     Ok(if report.lost() == 0 {
         ExitCode::SUCCESS
     } else {

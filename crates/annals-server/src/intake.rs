@@ -15,8 +15,9 @@ use crate::{
 /// When clients should come again while there is no room.
 const BUSY_RETRY: Duration = Duration::from_secs(1);
 
-/// When clients should come again while the database is away.
-const AWAY_RETRY: Duration = Duration::from_secs(3);
+/// When clients should come again while the database is away. OpenTelemetry's Python SDK comes six times
+/// and then gives up, so that this times five is the absence that it outlives.
+const AWAY_RETRY: Duration = Duration::from_secs(8);
 
 /// An absence shorter than this is waited out.
 const BLINK: Duration = Duration::from_secs(1);

@@ -10,7 +10,7 @@ use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
 use prost::Message as _;
 use serde_json::json;
-use tonic::{Code, Status};
+use tonic::{Code, Status, metadata::MetadataValue};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{body::BodyError, intake::NotTaken, metrics::Outcome, otlp::json::ReadError};
@@ -145,14 +145,20 @@ impl Refusal {
             Kind::NoSuchService => Code::NotFound,
             Kind::Internal => Code::Internal,
         };
-        match self.retry_after {
-            Some(delay) => Status::with_error_details(
-                code,
-                self.message,
-                ErrorDetails::with_retry_info(Some(delay)),
-            ),
-            None => Status::new(code, self.message),
-        }
+        let Some(delay) = self.retry_after else {
+            return Status::new(code, self.message);
+        };
+        let details = ErrorDetails::with_retry_info(Some(delay));
+        let mut status = Status::with_error_details(code, self.message, details);
+        // OpenTelemetry's Python SDK looks here and nowhere else.
+        let info = tonic_types::pb::RetryInfo {
+            retry_delay: delay.try_into().ok(),
+        };
+        status.metadata_mut().insert_bin(
+            "google.rpc.retryinfo-bin",
+            MetadataValue::from_bytes(&info.encode_to_vec()),
+        );
+        status
     }
 
     /// It in HTTP's words; the body is a `google.rpc.Status`, as OTLP/HTTP has it.

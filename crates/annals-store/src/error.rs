@@ -56,6 +56,12 @@ pub enum Error {
     /// Migrating failed.
     #[error(transparent)]
     Migration(#[from] MigrationError),
+    /// A table that should be there is not.
+    #[error("there is no table {table:?}; make it with `annals migrate up`")]
+    TableMissing {
+        /// The table.
+        table: String,
+    },
     /// A table is there and does not fit its record.
     #[error(
         "table {table:?} does not fit its record: {difference}; migrate it, or rename one of them"

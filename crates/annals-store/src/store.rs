@@ -157,12 +157,17 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// The first difference ([`Error::TableMismatch`]), or the database failed.
+    /// There is no such table ([`Error::TableMissing`]), the first difference
+    /// ([`Error::TableMismatch`]), or the database failed.
     pub async fn check_table<R: Record>(&self) -> Result<()> {
+        let table = || R::DESCRIPTOR.table.to_owned();
         let found = self.backend.table_shape(R::DESCRIPTOR.table).await?;
+        if found.columns.is_empty() {
+            return Err(Error::TableMissing { table: table() });
+        }
         ddl::compare(self.names().dialect(), R::DESCRIPTOR, &found).map_err(|difference| {
             Error::TableMismatch {
-                table: self.names().table(R::DESCRIPTOR.table),
+                table: table(),
                 difference,
             }
         })

@@ -274,7 +274,7 @@ fn no_arguments_print_help_and_succeed() {
     let run = annals(Path::new("/"), None, &[]);
     assert_eq!(run.code, 0);
     assert!(
-        run.out.contains("Usage: annals") && run.out.contains("annals migrate up"),
+        run.out.contains("Usage: annals") && run.out.contains("annals serve --demo"),
         "{run:?}"
     );
 }

@@ -10,5 +10,6 @@ mod commands;
 mod outage;
 mod program;
 mod python_sdk;
+mod serve;
 mod serve_sdks;
 mod serving;

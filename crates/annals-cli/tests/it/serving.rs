@@ -1,10 +1,11 @@
 //! `annals serve`, as a program of its own.
 
 use std::{
-    io::{BufRead, BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -13,49 +14,158 @@ use annals_testkit::TestDatabase;
 use serde_json::Value;
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server that is ready, on ports that the system chose. It is killed when it goes out of scope.
+/// Ports that the system chooses.
+pub(crate) const ANY_PORTS: [&str; 6] = [
+    "--http-addr",
+    "127.0.0.1:0",
+    "--otlp-grpc-addr",
+    "127.0.0.1:0",
+    "--otlp-http-addr",
+    "127.0.0.1:0",
+];
+
+/// A program that runs beside the test. It is killed when it goes out of scope.
+pub(crate) struct Program {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    errors: std::path::PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+impl Program {
+    /// Starts `annals serve` in a directory of its own, with these settings and nothing of this process's.
+    pub(crate) fn serve(settings: &[(&str, &str)], arguments: &[&str]) -> Self {
+        Self::serve_in(tempfile::tempdir().unwrap(), settings, arguments)
+    }
+
+    pub(crate) fn serve_in(
+        directory: tempfile::TempDir,
+        settings: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Self {
+        // Not into the test's own output: a test tells of it when it fails.
+        let errors = directory.path().join("stderr");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_annals"))
+            .arg("serve")
+            .args(arguments)
+            .current_dir(directory.path())
+            .env_clear()
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(&errors).unwrap())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let (told, lines) = mpsc::channel();
+        // Read aside, so that a program that says nothing fails its test instead of holding it up.
+        thread::spawn(move || {
+            out.lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| told.send(line))
+        });
+        Self {
+            child,
+            lines,
+            errors,
+            _directory: directory,
+        }
+    }
+
+    /// The next line that it prints; none when it has ended.
+    pub(crate) fn line(&self) -> Option<String> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(mpsc::RecvTimeoutError::Disconnected) => None,
+            Err(mpsc::RecvTimeoutError::Timeout) => unreachable!("it prints nothing"),
+        }
+    }
+
+    /// Every line up to one that holds this text, with that one.
+    pub(crate) fn lines_until(&self, text: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Some(line) = self.line() {
+            let is_last = line.contains(text);
+            lines.push(line);
+            if is_last {
+                return lines;
+            }
+        }
+        unreachable!("it ended before it said {text:?}: {lines:?}")
+    }
+
+    pub(crate) fn json_line(&self) -> Value {
+        let line = self.line().unwrap_or_default();
+        serde_json::from_str(&line)
+            .unwrap_or_else(|error| unreachable!("it is to print JSON, not {line:?}: {error}"))
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        // The shell's own kill: not every system has one as a program.
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(
+            Command::new("sh")
+                .args(["-c", &kill])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits until it ends.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < give_up, "it does not end");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// What it said on standard error so far.
+    pub(crate) fn errors(&self) -> String {
+        std::fs::read_to_string(&self.errors).unwrap_or_default()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("annals serve said:\n{}", self.errors());
+        }
+    }
+}
+
+/// A server that is ready, on ports that the system chose.
 pub(crate) struct Served {
     pub(crate) http: SocketAddr,
     pub(crate) otlp_grpc: SocketAddr,
     pub(crate) otlp_http: SocketAddr,
-    child: Child,
-    out: BufReader<ChildStdout>,
-    directory: tempfile::TempDir,
+    pub(crate) program: Program,
 }
 
 impl Served {
     /// Starts it on a database and waits until it is ready.
     pub(crate) fn start(database: &TestDatabase) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        // Not into the test's own output: a test tells of it when it fails.
-        let errors = std::fs::File::create(directory.path().join("stderr")).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_annals"));
-        command.args(["serve", "--json"]);
-        for port in ["--http-addr", "--otlp-grpc-addr", "--otlp-http-addr"] {
-            command.args([port, "127.0.0.1:0"]);
-        }
-        let mut child = command
-            .current_dir(directory.path())
-            .env_clear()
-            .env("DATABASE_URL", &database.url)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(errors)
-            .spawn()
-            .unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let ready = next_line(&mut out);
+        Self::start_with(&[("DATABASE_URL", &database.url)])
+    }
+
+    pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
+        let program = Program::serve(settings, &[&ANY_PORTS[..], &["--json"]].concat());
+        let ready = program.json_line();
         assert_eq!(ready["ready"], true, "{ready}");
         let address = |name: &str| ready[name].as_str().unwrap().parse().unwrap();
         Self {
             http: address("http"),
             otlp_grpc: address("otlp_grpc"),
             otlp_http: address("otlp_http"),
-            child,
-            out,
-            directory,
+            program,
         }
     }
 
@@ -78,44 +188,15 @@ impl Served {
 
     /// Ends it as an operator does, and gives its report once it has ended well.
     pub(crate) fn stop(mut self) -> Value {
-        let told = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status();
-        assert!(told.unwrap().success(), "kill");
-        let report = next_line(&mut self.out);
-        let give_up = Instant::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < give_up, "it reported and does not end");
-            thread::sleep(Duration::from_millis(10));
-        };
+        self.program.signal("TERM");
+        let report = self.program.json_line();
+        let status = self.program.end();
         assert!(
             status.success() && report["stopped"] == true,
             "{status}: {report}"
         );
         report
     }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if thread::panicking() {
-            let said = std::fs::read_to_string(self.directory.path().join("stderr"));
-            eprintln!("annals serve said:\n{}", said.unwrap_or_default());
-        }
-    }
-}
-
-fn next_line(out: &mut impl BufRead) -> Value {
-    let mut line = String::new();
-    out.read_line(&mut line).unwrap();
-    serde_json::from_str(&line).unwrap_or_else(|error| {
-        unreachable!("annals serve is to print JSON, not {line:?}: {error}")
-    })
 }
 
 /// An answer over HTTP.
@@ -133,26 +214,52 @@ impl Answer {
             found.eq_ignore_ascii_case(name).then(|| value.trim())
         })
     }
+
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(self.status, 200, "{self:?}");
+        serde_json::from_str(&self.body).unwrap()
+    }
 }
 
 /// One request with a body of JSON, on a connection of its own.
 pub(crate) fn http(address: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    http_with(address, method, path, "", body).unwrap()
+}
+
+/// The same with further headers, each with the end of its line, from a server that may go away.
+pub(crate) fn http_with(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> std::io::Result<Answer> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\
          Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-    )
-    .unwrap();
+    )?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    Answer {
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .ok_or(std::io::ErrorKind::UnexpectedEof)?;
+    Ok(Answer {
         status: head.split(' ').nth(1).unwrap().parse().unwrap(),
         head: head.to_owned(),
         body: body.to_owned(),
+    })
+}
+
+/// Asks until the answer is yes.
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let give_up = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < give_up, "not within {PATIENCE:?}: {what}");
+        thread::sleep(Duration::from_millis(50));
     }
 }
 

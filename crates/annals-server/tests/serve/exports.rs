@@ -57,7 +57,13 @@ impl Packing {
                 encoder.write_all(bytes).unwrap();
                 encoder.finish().unwrap()
             }
-            Self::Zstd => zstd::encode_all(bytes, 1).unwrap(),
+            Self::Zstd => {
+                let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+                // Without it damage may unpack to something else.
+                encoder.include_checksum(true).unwrap();
+                encoder.write_all(bytes).unwrap();
+                encoder.finish().unwrap()
+            }
         }
     }
 }
