@@ -32,6 +32,7 @@ pub(crate) struct RecordAttributes {
 #[darling(attributes(record))]
 pub(crate) struct FieldAttributes {
     pub(crate) name: Option<Text>,
+    pub(crate) merge: Option<Text>,
 }
 
 /// On an enum that derives `TextEnum`.
@@ -95,6 +96,7 @@ pub(crate) enum OnConflict {
     #[default]
     Ignore,
     Update,
+    Merge,
 }
 
 impl FromMeta for OnConflict {
@@ -102,7 +104,10 @@ impl FromMeta for OnConflict {
         match text {
             "ignore" => Ok(Self::Ignore),
             "update" => Ok(Self::Update),
-            _ => Err(Error::custom("`on_conflict` is \"ignore\" or \"update\"")),
+            "merge" => Ok(Self::Merge),
+            _ => Err(Error::custom(
+                "`on_conflict` is \"ignore\", \"update\" or \"merge\"",
+            )),
         }
     }
 }

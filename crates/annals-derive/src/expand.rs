@@ -10,7 +10,7 @@ use syn::spanned::Spanned;
 use crate::{
     attributes::OnConflict,
     names,
-    record::{Field, Mention, Record, Sort},
+    record::{Field, Mention, Record, Rule, Sort},
 };
 
 /// The items that implement a record.
@@ -139,6 +139,27 @@ fn assertions(record: &Record) -> TokenStream {
         let message = format!("`{column}` cannot segment: its field is stored in two columns");
         assert(segment.span, is_one_column(ty), message);
     }
+    for merged in &record.merge {
+        let Some(Field { ty, column, .. }) = field(merged.mention) else {
+            continue;
+        };
+        let span = merged.mention.span;
+        let message = format!("`{column}` cannot be merged: its field is stored in two columns");
+        assert(span, is_one_column(ty), message);
+        let numbers = match merged.rule {
+            Rule::Sum => vec![merged.mention],
+            Rule::Mean(weight) => vec![merged.mention, weight],
+            _ => Vec::new(),
+        };
+        for mention in numbers {
+            if let Some(Field { ty, column, .. }) = field(mention) {
+                let message = format!(
+                    "`{column}` cannot be added up: its field is no number of 32 or 64 bits with a sign"
+                );
+                assert(span, is_number(ty), message);
+            }
+        }
+    }
     for Field { ty, column, .. } in &record.fields {
         let nanos = names::nanos(column);
         if let Some(taken) = record.fields.iter().find(|other| other.column == nanos) {
@@ -157,6 +178,17 @@ fn is_one_column(ty: &TokenStream) -> TokenStream {
     quote!(<#ty as __annals::FieldType>::COLUMNS.len() == 1)
 }
 
+/// What every database adds up by itself; integers without a sign are text to one of them.
+fn is_number(ty: &TokenStream) -> TokenStream {
+    quote! {
+        ::core::matches!(
+            <#ty as __annals::FieldType>::COLUMNS,
+            [__annals::ColumnType::Int4 | __annals::ColumnType::Int8
+                | __annals::ColumnType::Float4 | __annals::ColumnType::Float8]
+        )
+    }
+}
+
 fn descriptor(record: &Record) -> TokenStream {
     let table = &record.table;
     let key = (!record.key.is_empty()).then(|| {
@@ -164,6 +196,7 @@ fn descriptor(record: &Record) -> TokenStream {
         let on_conflict = match record.on_conflict {
             OnConflict::Ignore => quote!(Ignore),
             OnConflict::Update => quote!(Update),
+            OnConflict::Merge => quote!(Merge),
         };
         quote!(.with_key(const { &[#(#columns),*] }, __annals::OnConflict::#on_conflict))
     });
@@ -189,7 +222,35 @@ fn descriptor(record: &Record) -> TokenStream {
         });
         quote!(.with_indexes(const { &[#(#indexes),*] }))
     });
-    quote!(__annals::Descriptor::new(#table, &__COLUMNS) #key #time #layout #indexes)
+    let merge = (!record.merge.is_empty()).then(|| {
+        let rules = record.merge.iter().map(|merged| {
+            let (column, rule) = (position(merged.mention.field), rule(merged.rule));
+            quote!((#column, #rule))
+        });
+        quote!(.with_merge(const { &[#(#rules),*] }))
+    });
+    quote!(__annals::Descriptor::new(#table, &__COLUMNS) #key #merge #time #layout #indexes)
+}
+
+fn rule(rule: Rule) -> TokenStream {
+    let at = |mention: Mention| position(mention.field);
+    match rule {
+        Rule::Least => quote!(__annals::Merge::Least),
+        Rule::Greatest => quote!(__annals::Merge::Greatest),
+        Rule::Sum => quote!(__annals::Merge::Sum),
+        Rule::First(other) => {
+            let by = at(other);
+            quote!(__annals::Merge::First { by: #by })
+        }
+        Rule::Last(other) => {
+            let by = at(other);
+            quote!(__annals::Merge::Last { by: #by })
+        }
+        Rule::Mean(other) => {
+            let weight = at(other);
+            quote!(__annals::Merge::Mean { weight: #weight })
+        }
+    }
 }
 
 fn sort_column(sort: &Sort) -> TokenStream {

@@ -10,7 +10,7 @@ use syn::{DeriveInput, Path};
 use self::mentions::Mentions;
 pub(crate) use self::{
     fields::Field,
-    mentions::{Mention, Sort},
+    mentions::{Mention, Merged, Rule, Sort},
 };
 use crate::{
     attributes::{Interval, OnConflict, RecordAttributes, at, crate_path},
@@ -26,6 +26,7 @@ pub(crate) struct Record {
     pub(crate) time: Option<(Mention, Interval)>,
     pub(crate) key: Vec<Mention>,
     pub(crate) on_conflict: OnConflict,
+    pub(crate) merge: Vec<Merged>,
     pub(crate) segment_by: Option<Mention>,
     pub(crate) order_by: Vec<Sort>,
     pub(crate) indexes: Vec<Vec<Sort>>,
@@ -54,6 +55,7 @@ impl Record {
             .as_ref()
             .and_then(|name| mentions.find(name));
         let key = mentions.key(attributes.key.as_ref(), time);
+        let merge = mentions.merge(&key);
         let segment_by = attributes
             .segment_by
             .as_ref()
@@ -83,6 +85,7 @@ impl Record {
                 .on_conflict
                 .map(SpannedValue::into_inner)
                 .unwrap_or_default(),
+            merge,
             segment_by,
             order_by,
             indexes,

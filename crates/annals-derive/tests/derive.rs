@@ -8,8 +8,8 @@
 
 use annals_record::{
     ChunkInterval, Column, ColumnType, DecodeError, Direction, Field, FieldType, Filter, Json,
-    OnConflict, Operand, Payload, Record, SortColumn, TextEnum, Timestamp, TimestampMicros, Uuid,
-    Value, ValueSink,
+    Merge, OnConflict, Operand, Payload, Record, SortColumn, TextEnum, Timestamp, TimestampMicros,
+    Uuid, Value, ValueSink,
 };
 
 /// One field of every type that can be one.
@@ -323,11 +323,52 @@ fn a_descriptor_says_everything_that_the_attributes_say() {
     );
 }
 
+#[derive(Clone, Record)]
+#[record(crate = "annals_record", table = "parts")]
+#[record(key("id"), on_conflict = "merge")]
+struct Part {
+    seen: Option<Timestamp>,
+    id: i32,
+    #[record(merge = "first by from")]
+    open: f64,
+    #[record(merge = "last by to")]
+    close: f64,
+    #[record(merge = "max")]
+    high: f64,
+    #[record(merge = "sum")]
+    volume: i64,
+    #[record(merge = "mean by volume")]
+    mean: f64,
+    #[record(merge = "min")]
+    from: Option<TimestampMicros>,
+    #[record(merge = "max")]
+    to: Option<TimestampMicros>,
+}
+
+#[test]
+fn a_descriptor_says_how_columns_are_merged() {
+    let part = Part::DESCRIPTOR;
+    assert_eq!(part.on_conflict, OnConflict::Merge);
+    assert_eq!(
+        part.merge,
+        [
+            (3, Merge::First { by: 8 }),
+            (4, Merge::Last { by: 9 }),
+            (5, Merge::Greatest),
+            (6, Merge::Sum),
+            (7, Merge::Mean { weight: 6 }),
+            (8, Merge::Least),
+            (9, Merge::Greatest),
+        ]
+    );
+}
+
 #[test]
 fn what_is_left_out_has_its_default() {
     let bare = Perhaps::DESCRIPTOR;
     assert_eq!((bare.key, bare.time, bare.chunk), (&[][..], None, None));
     assert_eq!(bare.on_conflict, OnConflict::Ignore);
+    assert_eq!(bare.merge, []);
     assert_eq!((bare.segment_by, bare.order_by), (None, &[][..]));
     assert!(bare.indexes.is_empty());
 

@@ -14,8 +14,11 @@ pub struct Descriptor {
     pub key: &'static [usize],
     /// Position of the column that partitions a hypertable by time.
     pub time: Option<usize>,
-    /// What a second row with the same key does.
+    /// What a second row with the same key does, unless its writer says otherwise.
     pub on_conflict: OnConflict,
+    /// What becomes of two values under [`OnConflict::Merge`], column by column; of a column that is
+    /// not here the new value.
+    pub merge: &'static [(usize, Merge)],
     /// Time range that one chunk covers, where tables are hypertables.
     pub chunk: Option<ChunkInterval>,
     /// Column whose values share a compressed segment.
@@ -36,6 +39,7 @@ impl Descriptor {
             key: &[],
             time: None,
             on_conflict: OnConflict::Ignore,
+            merge: &[],
             chunk: None,
             segment_by: None,
             order_by: &[],
@@ -48,6 +52,13 @@ impl Descriptor {
     pub const fn with_key(mut self, key: &'static [usize], on_conflict: OnConflict) -> Self {
         self.key = key;
         self.on_conflict = on_conflict;
+        self
+    }
+
+    /// Sets what becomes of two values when rows are merged.
+    #[must_use]
+    pub const fn with_merge(mut self, merge: &'static [(usize, Merge)]) -> Self {
+        self.merge = merge;
         self
     }
 
@@ -140,13 +151,45 @@ pub enum ColumnType {
 }
 
 /// What a row does when another with its key is there already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnConflict {
     /// The row that is there stays; the new one counts as committed, since it is there.
     Ignore,
     /// The new row replaces every column; a row that changes nothing touches nothing.
     Update,
+    /// The two become one, each column by its [`Merge`]. A row that is equal to the one that is there in
+    /// every column is taken for a repetition and touches nothing.
+    Merge,
+}
+
+/// What becomes of a column's two values when rows with one key are merged.
+///
+/// An absent value gives way to one that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Merge {
+    /// The value of the row whose other column is smaller; of the row that was there when neither is.
+    First {
+        /// Position of the column that tells which came first.
+        by: usize,
+    },
+    /// The value of the row whose other column is larger; of the new row when neither is.
+    Last {
+        /// Position of the column that tells which came last.
+        by: usize,
+    },
+    /// The smaller value.
+    Least,
+    /// The larger value.
+    Greatest,
+    /// The sum.
+    Sum,
+    /// The mean, weighted by another column; the new value where the weights add up to zero.
+    Mean {
+        /// Position of the column that is the weight.
+        weight: usize,
+    },
 }
 
 /// Length of the time range of one chunk.

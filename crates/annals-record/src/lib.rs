@@ -29,7 +29,7 @@ pub mod value;
 
 pub use annals_derive::{Record, TextEnum};
 pub use descriptor::{
-    ChunkInterval, Column, ColumnType, Descriptor, Direction, Index, OnConflict, SortColumn,
+    ChunkInterval, Column, ColumnType, Descriptor, Direction, Index, Merge, OnConflict, SortColumn,
 };
 pub use field::{FieldType, TextEnum};
 pub use filter::{Field, Filter, Operand, Order, Predicate};

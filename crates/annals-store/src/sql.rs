@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use annals_record::{ColumnType, Descriptor};
 
+mod conflict;
 mod pg_timestamp;
 mod predicate;
 
 pub use pg_timestamp::PgTimestamp;
 
+pub(crate) use conflict::conflict_clause;
 pub(crate) use predicate::{Bindings, predicate_sql};
 
 /// The SQL that a backend speaks.

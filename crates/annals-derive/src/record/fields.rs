@@ -22,6 +22,8 @@ pub(crate) struct Field {
     pub(crate) column_span: Span,
     /// The name of its constant.
     pub(crate) constant: Ident,
+    /// What becomes of two values, as it was written.
+    pub(super) merge: Option<Text>,
 }
 
 /// The fields of a struct, if it is one that can be a record.
@@ -69,6 +71,7 @@ impl Field {
             constant: Ident::new(&bare.to_ascii_uppercase(), ident.span()),
             column: attributes.name.map_or(bare, Text::into_inner),
             column_span,
+            merge: attributes.merge,
             ident,
         })
     }

@@ -28,6 +28,25 @@ pub(crate) struct Sort {
     pub(crate) descending: bool,
 }
 
+/// What becomes of a field's two values.
+#[derive(Clone, Copy)]
+pub(crate) struct Merged {
+    /// The field whose attribute says so.
+    pub(crate) mention: Mention,
+    pub(crate) rule: Rule,
+}
+
+/// How two values become one.
+#[derive(Clone, Copy)]
+pub(crate) enum Rule {
+    First(Mention),
+    Last(Mention),
+    Least,
+    Greatest,
+    Sum,
+    Mean(Mention),
+}
+
 /// Resolves names, and collects what is wrong with them.
 pub(super) struct Mentions<'a> {
     pub(super) fields: &'a [Field],
@@ -93,6 +112,48 @@ impl Mentions<'_> {
             .collect();
         self.refuse_repeats(&mentions_of(&index));
         index
+    }
+
+    /// What the fields say of merging; a column of the key has only one value.
+    pub(super) fn merge(&mut self, key: &[Mention]) -> Vec<Merged> {
+        let fields = self.fields;
+        let written = fields.iter().enumerate();
+        let written = written.filter_map(|(field, written)| Some((field, written.merge.as_ref()?)));
+        let mut merged = Vec::new();
+        for (field, text) in written {
+            let span = text.span();
+            let mention = Mention { field, span };
+            if key.iter().any(|column| column.field == field) {
+                let message = format!(
+                    "`{}` is in the key: it has nothing to merge",
+                    self.column(mention)
+                );
+                self.errors.push(at(span, message));
+            } else if let Some(rule) = self.rule(text, span) {
+                merged.push(Merged { mention, rule });
+            }
+        }
+        merged
+    }
+
+    fn rule(&mut self, text: &str, span: Span) -> Option<Rule> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        match *words.as_slice() {
+            ["min"] => Some(Rule::Least),
+            ["max"] => Some(Rule::Greatest),
+            ["sum"] => Some(Rule::Sum),
+            ["first", "by", other] => self.find_at(other, span).map(Rule::First),
+            ["last", "by", other] => self.find_at(other, span).map(Rule::Last),
+            ["mean", "by", other] => self.find_at(other, span).map(Rule::Mean),
+            _ => {
+                self.errors.push(at(
+                    span,
+                    "`merge` is \"min\", \"max\", \"sum\", \"first by COLUMN\", \"last by COLUMN\" or \
+                     \"mean by COLUMN\"",
+                ));
+                None
+            }
+        }
     }
 
     /// A column, and `asc` or `desc` if the text says so.

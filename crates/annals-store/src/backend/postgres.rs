@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use annals_record::{Record, Value};
+use annals_record::{OnConflict, Record, Value};
 use sqlx::{Connection as _, PgConnection, PgPool, Row as _, pool::PoolConnection};
 
 pub(crate) use copy::check;
@@ -33,8 +33,8 @@ pub(crate) struct Postgres {
     pool: PgPool,
     names: Names,
     capabilities: Capabilities,
-    /// Statements of each record type, made once.
-    statements: Mutex<HashMap<&'static str, Arc<Statements>>>,
+    /// Statements of each record type and policy, made once.
+    statements: Mutex<HashMap<(&'static str, OnConflict), Arc<Statements>>>,
     _idle_limit: connect::IdleLimit,
     /// How long one attempt at a batch may take before its connection is given up.
     attempt_timeout: Duration,
@@ -63,15 +63,15 @@ impl Postgres {
         })
     }
 
-    /// The statements of a record type; the name of its table stands for it.
-    fn statements<R: Record>(&self) -> Arc<Statements> {
+    /// The statements of a record type under a policy; the name of its table stands for it.
+    fn statements<R: Record>(&self, on_conflict: OnConflict) -> Arc<Statements> {
         let mut known = self
             .statements
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let statements = known
-            .entry(R::DESCRIPTOR.table)
-            .or_insert_with(|| Arc::new(Statements::new(&self.names, R::DESCRIPTOR)));
+            .entry((R::DESCRIPTOR.table, on_conflict))
+            .or_insert_with(|| Arc::new(Statements::new(&self.names, R::DESCRIPTOR, on_conflict)));
         Arc::clone(statements)
     }
 

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use annals_record::{Payload, Record, Timestamp};
+use annals_record::{OnConflict, Payload, Record, Timestamp};
 use uuid::Uuid;
 
 use crate::{
@@ -23,6 +23,8 @@ pub(crate) struct Batch<R> {
     /// Its entry in the ledger; stays the same however often it is tried.
     pub(crate) id: Uuid,
     pub(crate) rows: Vec<R>,
+    /// What a row does when another with its key is there already.
+    pub(crate) on_conflict: OnConflict,
     /// Whether it has an entry in the ledger at all.
     pub(crate) ledger: bool,
     /// Dead letters that the rows came from, one each; empty for new rows.
@@ -38,10 +40,11 @@ pub(crate) struct Batch<R> {
 }
 
 impl<R> Batch<R> {
-    pub(crate) fn new(rows: Vec<R>) -> Self {
+    pub(crate) fn new(rows: Vec<R>, on_conflict: OnConflict) -> Self {
         Self {
             id: Uuid::now_v7(),
             rows,
+            on_conflict,
             ledger: true,
             letters: Vec::new(),
             park_all: None,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use annals_record::Record;
+use annals_record::{OnConflict, Record};
 use tokio::time::Instant;
 
 use super::{
@@ -64,6 +64,7 @@ pub(super) struct Engine<R> {
     pub(super) metrics: WriterMetrics,
     pub(super) hashes: RandomState,
     companion: Option<Arc<dyn Companion<R>>>,
+    on_conflict: OnConflict,
     conflicts: Arc<AtomicBool>,
     /// Range of a chunk in microseconds, where the table is a hypertable.
     chunk: Option<i64>,
@@ -84,6 +85,7 @@ impl<R: Record> Engine<R> {
             queue: Arc::new(Queue::new(&options)),
             metrics: WriterMetrics::new(R::DESCRIPTOR.table),
             backend,
+            on_conflict: options.on_conflict.unwrap_or(R::DESCRIPTOR.on_conflict),
             options,
             counts: Counts::default(),
             hashes: RandomState::new(),
@@ -100,6 +102,10 @@ impl<R: Record> Engine<R> {
     /// Whether chunks of the table can be frozen or compressed at all.
     pub(super) fn has_late_lane(&self) -> bool {
         self.chunk.is_some() && self.backend.capabilities().columnstore()
+    }
+
+    pub(super) fn on_conflict(&self) -> OnConflict {
+        self.on_conflict
     }
 
     pub(super) fn companion(&self) -> Option<&Arc<dyn Companion<R>>> {
@@ -201,8 +207,8 @@ impl<R: Record> Engine<R> {
             Work::Ready(job) => vec![job],
             Work::Job(job) => self.divided(job, lane),
             Work::Parts(parts) => {
-                let mut job = Job::new(parts, &self.queue);
-                job.merge_equal_keys(&self.hashes);
+                let mut job = Job::new(parts, &self.queue, self.on_conflict);
+                job.leave_one_row_for_each_key(&self.hashes);
                 self.divided(job, lane)
             }
         };
@@ -225,7 +231,7 @@ impl<R: Record> Engine<R> {
     }
 
     fn batch(&self, rows: Vec<R>, lane: Lane) -> Arc<Batch<R>> {
-        let mut batch = Batch::new(rows);
+        let mut batch = Batch::new(rows, self.on_conflict);
         batch.ledger = self.options.ledger;
         batch.conflicts = Arc::clone(&self.conflicts);
         batch.decompression_limit = (lane == Lane::Late).then_some(LATE_DECOMPRESSION_LIMIT);
@@ -318,7 +324,7 @@ impl<R: Record> Engine<R> {
                     tokio::time::sleep(self.options.delay(attempt)).await;
                 }
                 Action::Isolate | Action::Split => {
-                    let mut parking = Batch::new(rows_of(batch));
+                    let mut parking = Batch::new(rows_of(batch), self.on_conflict);
                     parking.ledger = self.options.ledger;
                     parking.park_all = Some(ParkReason::of(&error));
                     batch = Arc::new(parking);

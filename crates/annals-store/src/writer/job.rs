@@ -28,7 +28,7 @@ impl<R> Drop for Taken<R> {
     }
 }
 
-/// A row that gave way to another with the same key in the same batch.
+/// A row that gave way, or stood back, for another with the same key in the same batch.
 #[derive(Debug)]
 struct Superseded<R> {
     /// Position of the row that it gave way to.
@@ -44,12 +44,13 @@ pub(super) struct Job<R> {
     /// For each row the request to which it belongs, by position.
     owners: Vec<usize>,
     superseded: Vec<Superseded<R>>,
+    on_conflict: OnConflict,
     taken: Arc<Taken<R>>,
 }
 
 impl<R: Record> Job<R> {
     /// Makes one job of parts.
-    pub(super) fn new(parts: Vec<Part<R>>, queue: &Arc<Queue<R>>) -> Self {
+    pub(super) fn new(parts: Vec<Part<R>>, queue: &Arc<Queue<R>>, on_conflict: OnConflict) -> Self {
         let total = parts.iter().map(|part| part.records.len()).sum();
         let mut taken = Taken {
             requests: Vec::with_capacity(parts.len()),
@@ -78,15 +79,17 @@ impl<R: Record> Job<R> {
             rows,
             owners,
             superseded: Vec::new(),
+            on_conflict,
             taken: Arc::new(taken),
         }
     }
 
     /// Leaves one row for each key: the last for records that are updated, else the first.
     ///
-    /// `hashes` are those of the rows' keys. The rows that give way are kept: should the table
-    /// refuse the one that stayed, they get their turn.
-    pub(super) fn merge_equal_keys(&mut self, state: &std::hash::RandomState) {
+    /// `state` hashes the rows' keys. Rows that give way are kept: should the table refuse the one that
+    /// stayed, they get their turn. Where rows are merged they get it in any case, since the table does
+    /// that.
+    pub(super) fn leave_one_row_for_each_key(&mut self, state: &std::hash::RandomState) {
         if R::DESCRIPTOR.key.is_empty() || self.rows.len() < 2 {
             return;
         }
@@ -122,7 +125,7 @@ impl<R: Record> Job<R> {
                 },
             };
             any = true;
-            let (stays, goes) = match R::DESCRIPTOR.on_conflict {
+            let (stays, goes) = match self.on_conflict {
                 OnConflict::Update => (position, *kept),
                 _ => (*kept, position),
             };
@@ -195,6 +198,7 @@ impl<R: Record> Job<R> {
             rows,
             owners,
             superseded,
+            on_conflict,
             taken,
         } = self;
         let mut place = vec![(0, 0); rows.len()];
@@ -217,6 +221,7 @@ impl<R: Record> Job<R> {
                     rows,
                     owners,
                     superseded: Vec::new(),
+                    on_conflict,
                     taken: Arc::clone(&taken),
                 }
             })
@@ -287,7 +292,7 @@ impl<R: Record> Job<R> {
             let mut others = superseded.remove(&position).unwrap_or_default();
             let (row, owner) = if keep(owner) {
                 (row, owner)
-            } else if let Some(heir) = heir(&mut others) {
+            } else if let Some(heir) = heir(&mut others, self.on_conflict) {
                 (heir.row, heir.owner)
             } else {
                 continue;
@@ -305,8 +310,8 @@ impl<R: Record> Job<R> {
         before - self.rows.len() - self.superseded.len()
     }
 
-    /// Tells the requests what became of their rows. Rows that gave way to a parked one were not
-    /// written by anybody; they come back as a job of their own.
+    /// Tells the requests what became of their rows. Rows that gave way to a parked one, or to one with
+    /// which they are to be merged, were not written by anybody; they come back as a job of their own.
     /// `book` hears of it first and room is given back first, so that who is told finds the books in
     /// order.
     pub(super) fn settle(mut self, parked: &[usize], book: impl FnOnce(Settled)) -> Option<Self> {
@@ -330,8 +335,9 @@ impl<R: Record> Job<R> {
             count(*owner, *parked);
         }
         let mut again: BTreeMap<usize, Vec<Superseded<R>>> = BTreeMap::new();
+        let merges = self.on_conflict == OnConflict::Merge;
         for row in self.superseded.drain(..) {
-            if is_parked.get(row.by).copied().unwrap_or_default() {
+            if merges || is_parked.get(row.by).copied().unwrap_or_default() {
                 again.entry(row.by).or_default().push(row);
             } else {
                 count(row.owner, false);
@@ -361,10 +367,11 @@ impl<R: Record> Job<R> {
             rows: Vec::new(),
             owners: Vec::new(),
             superseded: Vec::new(),
+            on_conflict: self.on_conflict,
             taken: self.taken,
         };
         for (_, mut others) in again {
-            if let Some(heir) = heir(&mut others) {
+            if let Some(heir) = heir(&mut others, self.on_conflict) {
                 let by = next.rows.len();
                 next.superseded
                     .extend(others.into_iter().map(|other| Superseded { by, ..other }));
@@ -377,8 +384,8 @@ impl<R: Record> Job<R> {
 }
 
 /// Of rows with one key the one that would have stayed: the last when updated, else the first.
-fn heir<R: Record>(others: &mut Vec<Superseded<R>>) -> Option<Superseded<R>> {
-    match R::DESCRIPTOR.on_conflict {
+fn heir<R>(others: &mut Vec<Superseded<R>>, on_conflict: OnConflict) -> Option<Superseded<R>> {
+    match on_conflict {
         OnConflict::Update => others.pop(),
         _ if others.is_empty() => None,
         _ => Some(others.remove(0)),

@@ -2,6 +2,8 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
+use annals_record::OnConflict;
+
 /// What happens when the queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
@@ -30,6 +32,8 @@ pub struct WriterOptions {
     pub overflow: Overflow,
     /// Batches in flight at once, each on a connection of its own. SQLite has one writer, always.
     pub connections: NonZeroUsize,
+    /// What a row does when another with its key is there already; `None` for what its record says.
+    pub on_conflict: Option<OnConflict>,
     /// Whether batches are entered in the ledger. Without it a COMMIT whose answer is lost may be
     /// written twice when the record has no key.
     pub ledger: bool,
@@ -59,6 +63,7 @@ impl Default for WriterOptions {
             queue_bytes: at_least_one(256 << 20),
             overflow: Overflow::Block,
             connections: at_least_one(2),
+            on_conflict: None,
             ledger: true,
             ledger_retention: Duration::from_secs(24 * 3_600),
             retry_delay: Duration::from_millis(100),

@@ -10,6 +10,7 @@
 
 mod community;
 mod faults;
+mod merging;
 mod migrations;
 mod queries;
 mod replay;

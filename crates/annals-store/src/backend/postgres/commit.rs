@@ -42,7 +42,7 @@ impl Postgres {
     ) -> Result<Outcome, Failure> {
         let mut attempt = Attempt {
             postgres: self,
-            statements: self.statements::<R>(),
+            statements: self.statements::<R>(batch.on_conflict),
             batch,
             connection: Discarding(Some(connection)),
             fate: Fate::Untold,
@@ -234,8 +234,7 @@ impl<R: Record> Attempt<'_, R> {
     }
 
     async fn write_rows(&mut self, needs_inserted: bool) -> Result<Written, Error> {
-        let updates =
-            R::DESCRIPTOR.on_conflict == OnConflict::Update && !R::DESCRIPTOR.key.is_empty();
+        let updates = self.batch.on_conflict != OnConflict::Ignore && !R::DESCRIPTOR.key.is_empty();
         // A row count cannot tell a new row from an updated one; the careful road can.
         let alone = self.batch.rows.len() == 1;
         if let [row] = self.batch.rows.as_slice()
@@ -356,7 +355,11 @@ impl<R: Record> Attempt<'_, R> {
             }
         } else if !written.refused.is_empty() {
             let letters: Vec<DeadLetter> = self.batch.letters_of(&written.refused);
-            let sql = self.postgres.statements::<DeadLetter>().copy.clone();
+            let sql = self
+                .postgres
+                .statements::<DeadLetter>(OnConflict::Ignore)
+                .copy
+                .clone();
             let rows = letters.iter().enumerate();
             copy_rows(self.connection.get()?, &sql, rows, |buffer, _, row| {
                 buffer.row(row)

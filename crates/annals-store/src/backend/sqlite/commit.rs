@@ -15,7 +15,7 @@ use crate::{
     Error,
     dead_letter::DeadLetter,
     error::Action,
-    sql::{Dialect, Names, column_list, joined, key_list, quoted},
+    sql::{Dialect, Names, column_list, conflict_clause, joined, quoted},
     writer::{Batch, Companion, Failure, Outcome, ParkReason},
 };
 
@@ -121,11 +121,11 @@ fn insert<'b, R: Record>(
 ) -> Result<Inserted<'b, R>, rusqlite::Error> {
     let mut refused = Vec::new();
     let mut inserted = Vec::new();
-    let sql = insert_sql(names, R::DESCRIPTOR);
+    let sql = insert_sql(names, R::DESCRIPTOR, batch.on_conflict);
     let mut statement = transaction.prepare_cached(&sql)?;
     // An update of a row that is there changes a row as well: only what was not there is new.
     let probe = (needs_inserted
-        && R::DESCRIPTOR.on_conflict == OnConflict::Update
+        && batch.on_conflict != OnConflict::Ignore
         && !R::DESCRIPTOR.key.is_empty())
     .then(|| transaction.prepare_cached(&count_sql(names, R::DESCRIPTOR)))
     .transpose()?;
@@ -171,42 +171,14 @@ fn into_sqlite(error: Error) -> rusqlite::Error {
     }
 }
 
-fn insert_sql(names: &Names, descriptor: &Descriptor) -> String {
+fn insert_sql(names: &Names, descriptor: &Descriptor, on_conflict: OnConflict) -> String {
     let parameters = joined((1..=descriptor.columns.len()).map(|n| Dialect::Sqlite.parameter(n)));
-    let mut sql = format!(
-        "INSERT INTO {} AS target ({}) VALUES ({parameters})",
+    format!(
+        "INSERT INTO {} AS target ({}) VALUES ({parameters}){}",
         names.table(descriptor.table),
         column_list(descriptor),
-    );
-    if descriptor.key.is_empty() {
-        return sql;
-    }
-    let key = key_list(descriptor);
-    let others: Vec<String> = descriptor
-        .columns
-        .iter()
-        .enumerate()
-        .filter(|(position, _)| !descriptor.key.contains(position))
-        .map(|(_, column)| quoted(column.name))
-        .collect();
-    if descriptor.on_conflict == OnConflict::Ignore || others.is_empty() {
-        sql += &format!(" ON CONFLICT ({key}) DO NOTHING");
-    } else {
-        let set = joined(
-            others
-                .iter()
-                .map(|name| format!("{name} = excluded.{name}")),
-        );
-        let differs: Vec<String> = others
-            .iter()
-            .map(|name| format!("target.{name} IS NOT excluded.{name}"))
-            .collect();
-        sql += &format!(
-            " ON CONFLICT ({key}) DO UPDATE SET {set} WHERE {}",
-            differs.join(" OR ")
-        );
-    }
-    sql
+        conflict_clause(Dialect::Sqlite, descriptor, on_conflict),
+    )
 }
 
 /// Finds a row by its key; its parameters are those of the insert, so that both are bound alike.
@@ -252,7 +224,7 @@ fn settle_letters<R: Record>(
     refused: &[(usize, ParkReason)],
 ) -> Result<(), rusqlite::Error> {
     if batch.letters.is_empty() {
-        let sql = insert_sql(names, DeadLetter::DESCRIPTOR);
+        let sql = insert_sql(names, DeadLetter::DESCRIPTOR, OnConflict::Ignore);
         let mut statement = transaction.prepare_cached(&sql)?;
         for letter in batch.letters_of(refused) {
             bind_row(&mut statement, &letter)?;
