@@ -1,0 +1,47 @@
+//! What can go wrong with bars.
+
+use crate::bar::BarError;
+
+/// The result of anything that this crate does.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong with bars.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A bar that is none; nothing of its call was taken.
+    #[error("bar {index} ({symbol:?}) is refused: {reason}")]
+    Bar {
+        /// Its place in the call, from 0.
+        index: usize,
+        /// Its symbol.
+        symbol: String,
+        /// Which rule does not hold. Part of the message, so not its source as well.
+        reason: BarError,
+    },
+    /// A time zone that nobody knows.
+    #[error(
+        "{name:?} is no time zone: write a name of the IANA database, such as America/New_York"
+    )]
+    Zone {
+        /// The name.
+        name: String,
+    },
+    /// A question that cannot be asked.
+    #[error("{field} must be {needs}")]
+    Question {
+        /// The field.
+        field: &'static str,
+        /// What it needs.
+        needs: &'static str,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] annals_store::Error),
+}
+
+impl From<annals_store::WriteError> for Error {
+    fn from(error: annals_store::WriteError) -> Self {
+        Self::Store(error.into())
+    }
+}
