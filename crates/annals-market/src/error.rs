@@ -1,7 +1,5 @@
 //! What can go wrong with bars.
 
-use crate::bar::BarError;
-
 /// The result of anything that this crate does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -9,16 +7,6 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A bar that is none; nothing of its call was taken.
-    #[error("bar {index} ({symbol:?}) is refused: {reason}")]
-    Bar {
-        /// Its place in the call, from 0.
-        index: usize,
-        /// Its symbol.
-        symbol: String,
-        /// Which rule does not hold. Part of the message, so not its source as well.
-        reason: BarError,
-    },
     /// A time zone that nobody knows.
     #[error(
         "{name:?} is no time zone: write a name of the IANA database, such as America/New_York"

@@ -216,7 +216,13 @@ impl<R: Record> Writer<R> {
     async fn room(&self, rows: usize, bytes: usize) -> Result<Room, WriteError> {
         let queue = &self.engine.queue;
         let room = match self.engine.options.overflow {
-            Overflow::Block => queue.wait_for_room(rows, bytes).await,
+            Overflow::Block => match queue.take_room(rows, bytes) {
+                Err(NoRoom::Full) => {
+                    self.engine.warn_of_full_queue("waiting for room");
+                    queue.wait_for_room(rows, bytes).await
+                }
+                other => other,
+            },
             Overflow::Reject => queue.take_room(rows, bytes),
             Overflow::DropOldest => loop {
                 match queue.take_room(rows, bytes) {
@@ -234,6 +240,7 @@ impl<R: Record> Writer<R> {
                 NoRoom::Closed => WriteError::Closed,
                 NoRoom::Full => {
                     self.engine.metrics.queue_full();
+                    self.engine.warn_of_full_queue("refusing rows");
                     WriteError::QueueFull {
                         held_rows: queue.held_rows(),
                         limit_rows: queue.limit_rows(),
@@ -247,6 +254,7 @@ impl<R: Record> Writer<R> {
         let rows = oldest.records.len();
         Counts::add(&self.engine.counts.dropped, rows);
         self.engine.metrics.dropped(rows);
+        self.engine.warn_of_full_queue("dropping the oldest rows");
         drop(oldest.room);
         oldest.request.fail(|_| WriteError::Dropped { rows });
     }

@@ -35,6 +35,9 @@ const MANY_ROWS: usize = 100;
 /// Rows in one transaction of the late lane: small, so that locks on a compressed chunk are short.
 const LATE_ROWS: usize = 1_000;
 
+/// How often the log hears that the queue is full.
+const WARN_EVERY: Duration = Duration::from_secs(10);
+
 /// Tuples that a statement of the late lane may decompress.
 const LATE_DECOMPRESSION_LIMIT: u32 = 1_000_000;
 
@@ -72,6 +75,8 @@ pub(super) struct Engine<R> {
     compressed: RwLock<Vec<(i64, i64)>>,
     /// Since when the database could not be reached; `None` while it can.
     away: Mutex<Option<Instant>>,
+    /// When the log last heard that the queue is full.
+    warned: Mutex<Option<Instant>>,
 }
 
 impl<R: Record> Engine<R> {
@@ -94,6 +99,7 @@ impl<R: Record> Engine<R> {
             chunk,
             compressed: RwLock::default(),
             away: Mutex::default(),
+            warned: Mutex::default(),
         };
         engine.look_for_compressed_chunks().await?;
         Ok(engine)
@@ -144,6 +150,25 @@ impl<R: Record> Engine<R> {
             }
             _ => Lane::Hot,
         }
+    }
+
+    /// Tells the log that the queue is full and what comes of it; now and then, since whoever meets a
+    /// full queue meets it for every row.
+    pub(super) fn warn_of_full_queue(&self, consequence: &'static str) {
+        {
+            let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+            if warned.is_some_and(|at| at.elapsed() < WARN_EVERY) {
+                return;
+            }
+            *warned = Some(Instant::now());
+        }
+        tracing::warn!(
+            table = R::DESCRIPTOR.table,
+            held_rows = self.queue.held_rows(),
+            limit_rows = self.queue.limit_rows(),
+            consequence,
+            "the queue is full"
+        );
     }
 
     fn away(&self) -> MutexGuard<'_, Option<Instant>> {

@@ -1,0 +1,193 @@
+//! The bar writer's settings, by the names of the stock scanner.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use annals_record::OnConflict;
+use annals_store::{
+    ConfigError, Overflow, WriterOptions,
+    config::{Setting, Sources},
+};
+
+/// Every setting of the bar writer, with its default.
+pub const SETTINGS: &[Setting] = &[
+    Setting::new(
+        "BARS_DB_WRITE_BATCH_SIZE",
+        &[],
+        "1000",
+        "bars in one batch at most",
+    ),
+    Setting::new(
+        "BARS_DB_WRITE_INTERVAL",
+        &[],
+        "1s",
+        "how long a finished bar of the tick aggregator waits at most before it goes to the writer, whose batches leave at once",
+    ),
+    Setting::new(
+        "BARS_DB_WRITE_QUEUE_SIZE",
+        &[],
+        "10000",
+        "bars held at most, in flight included",
+    ),
+    Setting::new(
+        "BARS_DB_MAX_RETRIES",
+        &[],
+        "3",
+        "retries of a batch whose statement fails on a live connection; while the database is away batches wait",
+    ),
+    Setting::new(
+        "BARS_DB_RETRY_DELAY",
+        &[],
+        "100ms",
+        "delay before the first retry; each further one doubles",
+    ),
+    Setting::new(
+        "BARS_DB_CONFLICT",
+        &[],
+        "replace",
+        "what a bar does whose symbol and minute are there already: replace, merge or ignore",
+    ),
+    Setting::new(
+        "BARS_DB_OVERFLOW",
+        &[],
+        "block",
+        "what happens when the queue is full: block, reject or drop-oldest",
+    ),
+];
+
+/// What a bar does when another of its symbol and minute is there already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Conflict {
+    /// It replaces every value.
+    #[default]
+    Replace,
+    /// The two become one: first open, last close, highest high, lowest low, volumes added up, prices
+    /// weighted by them. A bar equal in every value to the one that is there is a repetition.
+    Merge,
+    /// The one that is there stays.
+    Ignore,
+}
+
+impl From<Conflict> for OnConflict {
+    fn from(conflict: Conflict) -> Self {
+        match conflict {
+            Conflict::Replace => Self::Update,
+            Conflict::Merge => Self::Merge,
+            Conflict::Ignore => Self::Ignore,
+        }
+    }
+}
+
+/// How bars are written.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BarsOptions {
+    /// The writer; its policy for keys that are there already is `conflict`.
+    pub writer: WriterOptions,
+    /// What a bar does when another of its symbol and minute is there already.
+    pub conflict: Conflict,
+    /// How long a finished bar of the aggregator waits at most before it goes to the writer.
+    pub interval: Duration,
+}
+
+impl Default for BarsOptions {
+    fn default() -> Self {
+        let mut writer = WriterOptions::default();
+        writer.batch_rows = const { NonZeroUsize::new(1_000).unwrap() };
+        writer.queue_rows = const { NonZeroUsize::new(10_000).unwrap() };
+        writer.max_retries = Some(3);
+        Self {
+            writer,
+            conflict: Conflict::default(),
+            interval: Duration::from_secs(1),
+        }
+    }
+}
+
+impl BarsOptions {
+    /// Reads the settings; zero and what cannot be read is refused by name.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that cannot be used, by name and origin.
+    pub fn from_sources(sources: &Sources) -> Result<Self, ConfigError> {
+        let above_zero = "a whole number above zero";
+        let mut options = Self::default();
+        let writer = &mut options.writer;
+        writer.batch_rows = sources.parse("BARS_DB_WRITE_BATCH_SIZE", above_zero)?;
+        writer.queue_rows = sources.parse("BARS_DB_WRITE_QUEUE_SIZE", above_zero)?;
+        let retries: std::num::NonZeroU32 = sources.parse("BARS_DB_MAX_RETRIES", above_zero)?;
+        writer.max_retries = Some(retries.get());
+        writer.retry_delay = sources.duration("BARS_DB_RETRY_DELAY")?;
+        writer.retry_delay_max = writer.retry_delay_max.max(writer.retry_delay);
+        writer.overflow = sources.choice(
+            "BARS_DB_OVERFLOW",
+            &[
+                ("block", Overflow::Block),
+                ("reject", Overflow::Reject),
+                ("drop-oldest", Overflow::DropOldest),
+            ],
+            "block, reject or drop-oldest",
+        )?;
+        options.conflict = sources.choice(
+            "BARS_DB_CONFLICT",
+            &[
+                ("replace", Conflict::Replace),
+                ("merge", Conflict::Merge),
+                ("ignore", Conflict::Ignore),
+            ],
+            "replace, merge or ignore",
+        )?;
+        options.interval = sources.duration("BARS_DB_WRITE_INTERVAL")?;
+        Ok(options)
+    }
+
+    /// With another policy for bars that are there already.
+    #[must_use]
+    pub fn with_conflict(mut self, conflict: Conflict) -> Self {
+        self.conflict = conflict;
+        self
+    }
+
+    /// With another writer.
+    #[must_use]
+    pub fn with_writer(mut self, writer: WriterOptions) -> Self {
+        self.writer = writer;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &'static str, value: &str) -> Result<BarsOptions, String> {
+        let sources = Sources::of(&[SETTINGS]).with_flag(name, value);
+        BarsOptions::from_sources(&sources).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_table_has_the_defaults_of_the_options() {
+        let read = BarsOptions::from_sources(&Sources::of(&[SETTINGS])).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{:?}", BarsOptions::default()));
+    }
+
+    #[test]
+    fn zero_and_nonsense_are_refused_by_name() {
+        for setting in SETTINGS {
+            for value in ["0", "-1", "many", "0s", ""] {
+                let error = read(setting.name, value).unwrap_err();
+                assert!(error.contains(setting.name), "{} {value}: {error}", setting.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_set_is_used() {
+        let options = read("BARS_DB_OVERFLOW", "drop-oldest").unwrap();
+        assert_eq!(options.writer.overflow, Overflow::DropOldest);
+        let options = read("BARS_DB_CONFLICT", "merge").unwrap();
+        assert_eq!(options.conflict, Conflict::Merge);
+        let options = read("BARS_DB_RETRY_DELAY", "30s").unwrap();
+        assert_eq!(options.writer.retry_delay_max, Duration::from_secs(30));
+    }
+}
