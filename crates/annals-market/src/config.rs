@@ -176,7 +176,11 @@ mod tests {
         for setting in SETTINGS {
             for value in ["0", "-1", "many", "0s", ""] {
                 let error = read(setting.name, value).unwrap_err();
-                assert!(error.contains(setting.name), "{} {value}: {error}", setting.name);
+                assert!(
+                    error.contains(setting.name),
+                    "{} {value}: {error}",
+                    setting.name
+                );
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What can go wrong with bars.
 
+use crate::rollup::RollupError;
+
 /// The result of anything that this crate does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -15,6 +17,15 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// A timeframe that nobody knows.
+    #[error("{text:?} is no timeframe: write 1m, 5m, 15m, 1h or 1d")]
+    Timeframe {
+        /// What was given.
+        text: String,
+    },
+    /// A bar that is not part of a longer one.
+    #[error(transparent)]
+    Rollup(#[from] RollupError),
     /// A question that cannot be asked.
     #[error("{field} must be {needs}")]
     Question {

@@ -67,7 +67,10 @@ fn missing(first: i64, last: i64, there: impl Iterator<Item = i64>) -> Vec<Gap> 
 
 fn gap(from: i64, to: i64) -> Option<Gap> {
     Some(Gap {
-        minutes: u64::try_from((to - from) / MINUTE).ok().filter(|_| to >= from)? + 1,
+        minutes: u64::try_from((to - from) / MINUTE)
+            .ok()
+            .filter(|_| to >= from)?
+            + 1,
         from: TimestampMicros::from_unix_micros(from).ok()?,
         to: TimestampMicros::from_unix_micros(to).ok()?,
     })

@@ -62,10 +62,11 @@ pub(crate) async fn of_symbols(store: &Store, symbols: &[String], limit: u32) ->
         Dialect::Sqlite => names.statement(include_str!("latest.sqlite.sql")),
         _ => names.statement(include_str!("latest.postgres.sql")),
     };
-    let symbols = Json::try_from(&serde_json::Value::from(symbols)).map_err(|_| Error::Question {
-        field: "a symbol",
-        needs: "text",
-    })?;
+    let symbols =
+        Json::try_from(&serde_json::Value::from(symbols)).map_err(|_| Error::Question {
+            field: "a symbol",
+            needs: "text",
+        })?;
     let values = vec![Value::Json(symbols), Value::Int8(limit.into())];
     Ok(store.fetch(sql, values).await?)
 }

@@ -3,23 +3,39 @@
 //! | Module | What lives there |
 //! |---|---|
 //! | [`bar`] | one bar of one minute, and which rules it keeps |
+//! | [`bars`] | the contract [`BarStore`] and its implementation [`Bars`]: writing, ranges, newest bars |
+//! | [`symbols`], [`gaps`] | which symbols were traded, and in which minutes they were not |
 //! | [`timeframe`] | 1m, 5m, 15m, 1h and 1d: where each begins and ends, days by an exchange's time zone |
 //! | [`rollup`] | longer bars from bars of a minute |
 //! | [`aggregator`] | bars of a minute from trades |
+//! | [`config`] | the settings of the bar writer |
 //!
 //! This crate knows no protocol: what arrives by HTTP or from a file has become a [`Bar`] or a
 //! tick before it gets here.
 
 pub mod aggregator;
 pub mod bar;
+pub mod bars;
+pub mod config;
 pub mod error;
+pub mod gaps;
+mod latest;
+mod range;
 pub mod rollup;
+pub mod symbols;
 pub mod timeframe;
 
 use annals_store::Migrations;
 
+pub use aggregator::{Aggregator, AggregatorOptions, Tick, TickCounts, TickError, TickKind};
 pub use bar::{Bar, BarError};
+pub use bars::{BarPage, BarRange, BarStore, Bars, EnqueuedBars, RefusedBar, WrittenBars};
+pub use config::{BarsOptions, Conflict};
 pub use error::{Error, Result};
+pub use gaps::Gap;
+pub use rollup::{Rollup, RollupError, roll_up};
+pub use symbols::SeenSymbol;
+pub use timeframe::{Timeframe, Zone};
 
 /// The tables of this crate.
 pub static MIGRATIONS: Migrations = annals_store::migrations!("market", "0001_bars");

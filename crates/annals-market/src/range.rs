@@ -25,7 +25,9 @@ pub(crate) async fn read(store: &Store, range: BarRange) -> Result<BarPage> {
         from = from.max(timeframe.end_of(place(&cursor)?, &zone));
     }
     let until = timeframe.end_of(TimestampMicros::floor(end), &zone);
-    let wanted = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let wanted = limit.map_or(usize::MAX, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    });
     let mut rollup = Rollup::new(timeframe, zone);
     let mut bars = Vec::new();
     // One more than wanted tells whether there is a next page.
