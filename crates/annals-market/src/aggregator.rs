@@ -36,6 +36,10 @@ const SHARDS: usize = 64;
 /// the order of trades at the same microsecond, which between parts is that in which they are merged,
 /// and the `vwap` of a minute without volume, which is that of the part merged last.
 ///
+/// One thing the table cannot tell: a part that is equal in every column to the row that is there is
+/// taken for a repetition of it. It would have the same prices, volume and microseconds as all parts
+/// before it together.
+///
 /// Parts come out through a `Vec` that the caller owns and can use again. A part that came out is the
 /// caller's to write; it will not come out again.
 ///

@@ -74,6 +74,7 @@ impl Shard {
     pub(super) fn close(&mut self, closed_until: i64, out: &mut Vec<Bar>) {
         self.symbols.retain(|symbol, minutes| {
             minutes.close(symbol, closed_until, out);
+            // Late minutes stay where another thread's clock was ahead of this one's.
             minutes.running.is_some() || !minutes.late.is_empty()
         });
     }
@@ -173,5 +174,53 @@ fn add(part: &mut Part, tick: &Tick, out: &mut Vec<Bar>) {
     if part.add(tick).is_err() {
         let full = std::mem::replace(part, Part::new(part.minute(), tick));
         give(Some(full), &tick.symbol, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use annals_record::Timestamp;
+
+    use super::*;
+    use crate::{aggregator::TickKind, timeframe::MINUTE};
+
+    /// Feeds a trade of the minute 0 while minutes are closed that ended at `closed_until`.
+    fn feed(shard: &mut Shard, closed_until: i64) -> bool {
+        let tick = Tick {
+            symbol: "AAPL".to_owned(),
+            price: 1.0,
+            size: 1,
+            timestamp: Timestamp::default(),
+            kind: TickKind::Trade,
+        };
+        let bounds = Bounds {
+            symbols: 1,
+            late_minutes: 1,
+        };
+        let mut out = Vec::new();
+        let late = shard.feed(&tick, tick.minute(), closed_until, bounds, &mut out);
+        assert_eq!(out, []);
+        late
+    }
+
+    #[test]
+    fn a_symbol_without_open_minutes_is_forgotten() {
+        let (mut shard, mut out) = (Shard::default(), Vec::new());
+        assert!(!feed(&mut shard, 0));
+        shard.checkpoint(&mut out);
+        shard.close(MINUTE - 1, &mut out);
+        assert_eq!((out.len(), shard.symbols.len()), (1, 1));
+        shard.close(MINUTE, &mut out);
+        assert_eq!((out.len(), shard.symbols.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_anothers_loses_no_late_minute() {
+        let (mut shard, mut out) = (Shard::default(), Vec::new());
+        assert!(feed(&mut shard, MINUTE));
+        shard.close(MINUTE - 1, &mut out);
+        assert_eq!((out.len(), shard.parts()), (0, 1));
+        shard.close(MINUTE, &mut out);
+        assert_eq!((out.len(), shard.parts()), (1, 0));
     }
 }

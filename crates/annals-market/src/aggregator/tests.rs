@@ -291,7 +291,10 @@ fn a_checkpoint_gives_what_is_new_and_the_minute_goes_on() {
     out.extend(fed(&aggregator, [trade(MINUTE, 3.0, 4)]));
     assert_eq!(summary(&out), [(0, 1), (0, 2)]);
     assert_eq!(aggregator.counts().late_trades, 0);
-    assert_eq!(summary(&flushed(&aggregator)), [(1, 4)]);
+    aggregator.checkpoint(&mut out);
+    fed(&aggregator, [trade(0, 1.0, 8), trade(MINUTE, 1.0, 16)]);
+    assert_eq!(aggregator.counts().late_trades, 1);
+    assert_eq!(summary(&flushed(&aggregator)), [(0, 8), (1, 16)]);
 }
 
 #[test]
