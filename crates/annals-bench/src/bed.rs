@@ -124,6 +124,16 @@ impl Bed {
         );
     }
 
+    /// Runs one command of psql, and gives the time that psql took for it.
+    pub(crate) fn psql(&self, command: &str) -> Duration {
+        psql(&self.url, command)
+    }
+
+    /// Runs commands in one session of psql, and gives the time that psql took for them.
+    pub(crate) fn psql_all(&self, commands: &[String]) -> Duration {
+        psql_all(&self.url, commands)
+    }
+
     /// The ceiling: psql copies a file into the table. The clock is psql's own, of the COPY alone.
     pub(crate) async fn import(&self, file: &Path, rows: usize) -> Turn {
         let clock = Clock::start();
@@ -147,7 +157,7 @@ pub(crate) async fn database(cluster: &Cluster) -> String {
     let url = cluster.url(&name);
     let store = Store::open(&url).await.expect("a store");
     store
-        .migrator(&[&MIGRATIONS])
+        .migrator(&[&MIGRATIONS, &annals_market::MIGRATIONS])
         .up()
         .await
         .expect("migrations");
@@ -199,6 +209,10 @@ pub(crate) async fn execute(connection: &mut PgConnection, sql: String) {
 
 /// Runs one command of psql, and gives the time that psql took for it.
 fn psql(url: &str, command: &str) -> Duration {
+    psql_all(url, &[command.to_owned()])
+}
+
+fn psql_all(url: &str, commands: &[String]) -> Duration {
     let mut psql = Command::new(psql_program());
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG")) {
         psql.env_remove(name);
@@ -209,26 +223,26 @@ fn psql(url: &str, command: &str) -> Duration {
         "ON_ERROR_STOP=1",
         "-c",
         "\\timing on",
-        "-c",
-        command,
-        url,
     ]);
+    for command in commands {
+        psql.args(["-c", command]);
+    }
+    psql.arg(url);
     let done = psql
         .output()
         .expect("psql, of the package postgresql-client");
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(
         done.status.success(),
-        "{command}: {}",
+        "{commands:?}: {}",
         String::from_utf8_lossy(&done.stderr)
     );
-    let time = said
+    let times = said
         .lines()
-        .find_map(|line| line.strip_prefix("Time: ")?.split(' ').next());
-    let milliseconds: f64 = time
-        .and_then(|time| time.parse().ok())
-        .expect("psql's time");
-    Duration::from_secs_f64(milliseconds / 1_000.0)
+        .filter_map(|line| line.strip_prefix("Time: ")?.split(' ').next()?.parse().ok());
+    let times: Vec<f64> = times.collect();
+    assert_eq!(times.len(), commands.len(), "psql's times: {said}");
+    Duration::from_secs_f64(times.iter().sum::<f64>() / 1_000.0)
 }
 
 /// From where the server's programs were asked to be taken, if it is there.

@@ -20,6 +20,7 @@
 )]
 
 mod bare;
+mod bars;
 mod bed;
 mod connections;
 mod cpu;
@@ -70,6 +71,9 @@ struct Options {
     /// Small requests of one round, each sent when the one before is answered.
     #[arg(long, env = "ANNALS_BENCH_REQUESTS", default_value_t = 500, value_parser = above_zero)]
     requests: usize,
+    /// Bursts of 10,000 bars in one round.
+    #[arg(long, env = "ANNALS_BENCH_BURSTS", default_value_t = 50, value_parser = above_zero)]
+    bursts: usize,
     /// Starts of the program, on a fresh database and on an existing one.
     #[arg(long, env = "ANNALS_BENCH_STARTS", default_value_t = 20, value_parser = above_zero)]
     starts: usize,
@@ -95,6 +99,8 @@ enum Bench {
     Sqlite,
     /// Traces by id, in a small and in a large database.
     Trace,
+    /// Bars: bursts of every symbol, and the warm-up of a service.
+    Bars,
     /// `annals serve`: load, small requests, memory and start.
     Serve,
 }
@@ -130,6 +136,9 @@ async fn main() {
     }
     if options.runs(Bench::Trace) {
         trace::run(&options, &mut report).await;
+    }
+    if options.runs(Bench::Bars) {
+        bars::run(&options, &mut report).await;
     }
     if options.runs(Bench::Serve) {
         serve::run(&options, &mut report).await;

@@ -140,6 +140,37 @@ impl Bar {
         Ok(bar)
     }
 
+    /// Takes in another part of the same bar, by the rules by which the table merges rows. `false`, and
+    /// nothing has changed, when the volume of both is more than a bar can hold.
+    ///
+    /// Two parts that are equal are two parts: that a row equal to the one that is there is a repetition
+    /// is the table's rule alone.
+    pub fn absorb(&mut self, later: &Self) -> bool {
+        let Some(volume) = self.volume.checked_add(later.volume) else {
+            return false;
+        };
+        let is_before = |a: Option<TimestampMicros>, b: Option<TimestampMicros>| {
+            a.zip(b).is_some_and(|(a, b)| a < b)
+        };
+        if is_before(later.opened_at, self.opened_at) {
+            self.open = later.open;
+        }
+        if !is_before(later.closed_at, self.closed_at) {
+            self.close = later.close;
+        }
+        self.high = self.high.max(later.high);
+        self.low = self.low.min(later.low);
+        self.vwap = if volume == 0 {
+            later.vwap
+        } else {
+            (self.vwap * self.volume as f64 + later.vwap * later.volume as f64) / volume as f64
+        };
+        self.volume = volume;
+        self.opened_at = [self.opened_at, later.opened_at].into_iter().flatten().min();
+        self.closed_at = [self.closed_at, later.closed_at].into_iter().flatten().max();
+        true
+    }
+
     /// Checks every rule: a symbol, a timestamp on the minute, finite prices, `high` not below `low`,
     /// `open` and `close` between them, no volume below zero.
     ///

@@ -47,6 +47,12 @@ pub const SETTINGS: &[Setting] = &[
         "what a bar does whose symbol and minute are there already: replace, merge or ignore",
     ),
     Setting::new(
+        "BARS_CHECKPOINT_INTERVAL",
+        &[],
+        "off",
+        "how often running minutes of the tick aggregator are written too, which bounds what a crash loses; off for once they are closed",
+    ),
+    Setting::new(
         "BARS_DB_OVERFLOW",
         &[],
         "block",
@@ -141,6 +147,18 @@ impl BarsOptions {
         Ok(options)
     }
 
+    /// Reads how often running minutes are written.
+    ///
+    /// # Errors
+    ///
+    /// It is neither `off` nor a time span above zero.
+    pub fn checkpoint_from_sources(sources: &Sources) -> Result<Option<Duration>, ConfigError> {
+        match sources.get("BARS_CHECKPOINT_INTERVAL") {
+            Some(("off", _)) | None => Ok(None),
+            Some(_) => sources.duration("BARS_CHECKPOINT_INTERVAL").map(Some),
+        }
+    }
+
     /// With another policy for bars that are there already.
     #[must_use]
     pub fn with_conflict(mut self, conflict: Conflict) -> Self {
@@ -175,7 +193,10 @@ mod tests {
     fn zero_and_nonsense_are_refused_by_name() {
         for setting in SETTINGS {
             for value in ["0", "-1", "many", "0s", ""] {
-                let error = read(setting.name, value).unwrap_err();
+                let sources = Sources::of(&[SETTINGS]).with_flag(setting.name, value);
+                let read = BarsOptions::from_sources(&sources);
+                let read = read.and_then(|_| BarsOptions::checkpoint_from_sources(&sources));
+                let error = read.unwrap_err().to_string();
                 assert!(
                     error.contains(setting.name),
                     "{} {value}: {error}",

@@ -8,6 +8,7 @@
 //! | [`timeframe`] | 1m, 5m, 15m, 1h and 1d: where each begins and ends, days by an exchange's time zone |
 //! | [`rollup`] | longer bars from bars of a minute |
 //! | [`aggregator`] | bars of a minute from trades |
+//! | [`feed`] | from trades to bars in the database, without keeping the feed waiting |
 //! | [`config`] | the settings of the bar writer |
 //!
 //! This crate knows no protocol: what arrives by HTTP or from a file has become a [`Bar`] or a
@@ -18,6 +19,7 @@ pub mod bar;
 pub mod bars;
 pub mod config;
 pub mod error;
+pub mod feed;
 pub mod gaps;
 mod latest;
 mod range;
@@ -32,6 +34,7 @@ pub use bar::{Bar, BarError};
 pub use bars::{BarPage, BarRange, BarStore, Bars, EnqueuedBars, RefusedBar, WrittenBars};
 pub use config::{BarsOptions, Conflict};
 pub use error::{Error, Result};
+pub use feed::{Fed, FeedFull, FeedOptions, FeedReport, RefusedTick, TickFeed};
 pub use gaps::Gap;
 pub use rollup::{Rollup, RollupError, roll_up};
 pub use symbols::SeenSymbol;

@@ -8,6 +8,7 @@
 
 mod closing;
 mod conflicts;
+mod feeding;
 mod outage;
 mod public_sql;
 mod reading;
