@@ -49,7 +49,13 @@ fn burst(minute: usize, rng: &mut fastrand::Rng) -> Vec<Bar> {
         let (a, b) = (cents(rng), cents(rng));
         let (low, high) = (a.min(b), a.max(b));
         let ohlc = [a, high + 0.25, low - 0.25, b];
-        let bar = Bar::new(symbol(number), timestamp, ohlc, rng.i64(0..1_000_000), (a + b) / 2.0);
+        let bar = Bar::new(
+            symbol(number),
+            timestamp,
+            ohlc,
+            rng.i64(0..1_000_000),
+            (a + b) / 2.0,
+        );
         Bar {
             opened_at: Some(timestamp),
             closed_at: Some(timestamp),
@@ -62,7 +68,11 @@ fn burst(minute: usize, rng: &mut fastrand::Rng) -> Vec<Bar> {
 /// Makes the table empty, with the chunk of a day in place, and all of it on disk.
 async fn empty(bed: &Bed) {
     let mut connection = bed.connect().await;
-    execute(&mut connection, "TRUNCATE bars_1m, annals_ledger".to_owned()).await;
+    execute(
+        &mut connection,
+        "TRUNCATE bars_1m, annals_ledger".to_owned(),
+    )
+    .await;
     let first = format!(
         "INSERT INTO bars_1m VALUES ('none', to_timestamp({}), 0, 0, 0, 0, 0, 0); DELETE FROM bars_1m",
         OPENING / 1_000_000

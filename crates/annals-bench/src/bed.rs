@@ -217,13 +217,8 @@ fn psql_all(url: &str, commands: &[String]) -> Duration {
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG")) {
         psql.env_remove(name);
     }
-    psql.env("LC_ALL", "C").args([
-        "-X",
-        "-v",
-        "ON_ERROR_STOP=1",
-        "-c",
-        "\\timing on",
-    ]);
+    psql.env("LC_ALL", "C")
+        .args(["-X", "-v", "ON_ERROR_STOP=1", "-c", "\\timing on"]);
     for command in commands {
         psql.args(["-c", command]);
     }

@@ -166,8 +166,14 @@ impl Bar {
             (self.vwap * self.volume as f64 + later.vwap * later.volume as f64) / volume as f64
         };
         self.volume = volume;
-        self.opened_at = [self.opened_at, later.opened_at].into_iter().flatten().min();
-        self.closed_at = [self.closed_at, later.closed_at].into_iter().flatten().max();
+        self.opened_at = [self.opened_at, later.opened_at]
+            .into_iter()
+            .flatten()
+            .min();
+        self.closed_at = [self.closed_at, later.closed_at]
+            .into_iter()
+            .flatten()
+            .max();
         true
     }
 

@@ -245,7 +245,9 @@ impl InHand<'_> {
 impl Drop for InHand<'_> {
     fn drop(&mut self) {
         if !self.parts.is_empty() {
-            self.feed.waiting().put_back(std::mem::take(&mut self.parts));
+            self.feed
+                .waiting()
+                .put_back(std::mem::take(&mut self.parts));
         }
     }
 }

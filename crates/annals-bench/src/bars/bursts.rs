@@ -76,10 +76,26 @@ fn ways() -> Vec<Way<How>> {
     vec![
         library("psql \\copy, binary", How::Psql, None),
         library("row by row, a transaction a burst", How::RowByRow, None),
-        library("library, replace", How::Library(Conflict::Replace), Some(OF_COPY)),
-        library("library, merge", How::Library(Conflict::Merge), Some(OF_COPY)),
-        library("library, replace, every bar corrected", How::Again(Conflict::Replace), None),
-        library("library, merge, every bar a second part", How::Again(Conflict::Merge), None),
+        library(
+            "library, replace",
+            How::Library(Conflict::Replace),
+            Some(OF_COPY),
+        ),
+        library(
+            "library, merge",
+            How::Library(Conflict::Merge),
+            Some(OF_COPY),
+        ),
+        library(
+            "library, replace, every bar corrected",
+            How::Again(Conflict::Replace),
+            None,
+        ),
+        library(
+            "library, merge, every bar a second part",
+            How::Again(Conflict::Merge),
+            None,
+        ),
     ]
 }
 
@@ -93,7 +109,9 @@ fn changed(burst: &[Bar]) -> Vec<Bar> {
 
 async fn write(bed: &Bed, conflict: Conflict, bursts: &[Vec<Bar>]) -> Turn {
     let options = BarsOptions::default().with_conflict(conflict);
-    let bars = Bars::new(bed.store().await, options).await.expect("a store of bars");
+    let bars = Bars::new(bed.store().await, options)
+        .await
+        .expect("a store of bars");
     let bursts = bursts.to_vec();
     let rows = bursts.len() * SYMBOLS;
     let clock = Clock::start();
@@ -109,7 +127,10 @@ async fn write(bed: &Bed, conflict: Conflict, bursts: &[Vec<Bar>]) -> Turn {
 /// A file for each burst, of the rows that are in the table.
 fn export(bed: &Bed, files: &Path, bursts: &[Vec<Bar>]) {
     for (number, burst) in bursts.iter().enumerate() {
-        let minute = burst.first().map(|bar| bar.timestamp.to_string()).unwrap_or_default();
+        let minute = burst
+            .first()
+            .map(|bar| bar.timestamp.to_string())
+            .unwrap_or_default();
         bed.psql(&format!(
             "\\copy (SELECT {COLUMNS} FROM bars_1m WHERE timestamp = '{minute}') to '{}' with (format binary)",
             file(files, number)
@@ -124,7 +145,12 @@ fn file(files: &Path, number: usize) -> String {
 async fn copy(bed: &Bed, files: &Path, bursts: usize) -> Turn {
     let clock = Clock::start();
     let commands: Vec<String> = (0..bursts)
-        .map(|number| format!("\\copy bars_1m ({COLUMNS}) from '{}' with (format binary)", file(files, number)))
+        .map(|number| {
+            format!(
+                "\\copy bars_1m ({COLUMNS}) from '{}' with (format binary)",
+                file(files, number)
+            )
+        })
         .collect();
     let wall = bed.psql_all(&commands);
     clock.stop_children(bursts * SYMBOLS, wall)

@@ -94,7 +94,11 @@ async fn load(bed: &Bed) -> Bars {
         let written = bars.write_bars(burst(minute, &mut rng)).await;
         assert_eq!(written.expect("bars are written").committed, SYMBOLS);
     }
-    execute(&mut bed.connect().await, "VACUUM ANALYZE bars_1m".to_owned()).await;
+    execute(
+        &mut bed.connect().await,
+        "VACUUM ANALYZE bars_1m".to_owned(),
+    )
+    .await;
     bars
 }
 

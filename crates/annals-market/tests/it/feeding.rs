@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use annals_market::{
-    Bar, BarRange, BarStore, FeedOptions, MIGRATIONS, Tick, TickFeed, TickKind,
-};
+use annals_market::{Bar, BarRange, BarStore, FeedOptions, MIGRATIONS, Tick, TickFeed, TickKind};
 use annals_record::Timestamp;
 use annals_testkit::{TestDatabase, on_every_backend};
 
@@ -119,7 +117,10 @@ async fn trades_of_many_feeders_become_their_bars(database: TestDatabase) {
     running.abort();
     let _ = running.await;
     let report = feed.close(LONG).await;
-    assert_eq!((report.lost, report.written.lost, report.written.parked), (0, 0, 0));
+    assert_eq!(
+        (report.lost, report.written.lost, report.written.parked),
+        (0, 0, 0)
+    );
     assert_eq!(report.ticks.trades, 600 * SYMBOLS as u64);
     for symbol in 0..SYMBOLS {
         let bars = stored(&database, &format!("S{symbol}")).await;
@@ -167,7 +168,10 @@ async fn a_minute_closes_by_the_clock(database: TestDatabase) {
     loop {
         let bars = stored(&database, "A").await;
         if let [bar] = bars.as_slice() {
-            assert_eq!((bar.timestamp, bar.close, bar.volume), (minute(0), 100.0, 1));
+            assert_eq!(
+                (bar.timestamp, bar.close, bar.volume),
+                (minute(0), 100.0, 1)
+            );
             break;
         }
         assert!(tokio::time::Instant::now() < deadline, "{bars:?}");
@@ -186,7 +190,7 @@ async fn a_checkpoint_writes_running_minutes(database: TestDatabase) {
         ..trade("A", 0, 100.0, 1)
     };
     for volume in [1, 2] {
-        let fed = feed.feed(&[now.clone()]).unwrap();
+        let fed = feed.feed(std::slice::from_ref(&now)).unwrap();
         assert_eq!(fed.taken, 1);
         let deadline = tokio::time::Instant::now() + LONG;
         let bars = open(&database).await;
@@ -200,7 +204,13 @@ async fn a_checkpoint_writes_running_minutes(database: TestDatabase) {
         if volume == 1 {
             // Another trade, at another time: one that is equal in all is taken for a repetition.
             let later = now.timestamp + Duration::from_millis(1);
-            let fed = feed.feed(&[Tick { timestamp: later, size: 0, ..now.clone() }]).unwrap();
+            let fed = feed
+                .feed(&[Tick {
+                    timestamp: later,
+                    size: 0,
+                    ..now.clone()
+                }])
+                .unwrap();
             assert_eq!(fed.taken, 1);
         }
     }
