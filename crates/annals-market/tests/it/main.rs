@@ -7,6 +7,7 @@
 )]
 
 mod closing;
+mod community;
 mod conflicts;
 mod feeding;
 mod outage;

@@ -1,12 +1,15 @@
 //! What becomes of bars that are written.
 
-use annals_market::{BarError, BarRange, BarStore, BarsOptions, WrittenBars};
+use annals_market::{
+    Bar, BarError, BarRange, BarStore, Bars, BarsOptions, MIGRATIONS, WrittenBars,
+};
 use annals_store::{Error as StoreError, Overflow, WriteError};
 use annals_testkit::{Backend, TestDatabase, on_every_backend};
 
 use crate::{bar, minute, open, open_with, time};
 
 on_every_backend!(
+    the_table_fits_its_record_and_goes_back,
     what_is_written_is_read_as_it_was,
     an_enqueued_bar_is_there_when_its_ticket_says_so,
     one_bad_bar_among_a_thousand_loses_one_bar,
@@ -15,6 +18,22 @@ on_every_backend!(
     many_writers_at_once_lose_nothing,
     a_full_queue_refuses_where_it_is_told_to,
 );
+
+async fn the_table_fits_its_record_and_goes_back(database: TestDatabase) {
+    let store = database.store_in("tenant").await;
+    for _ in 0..2 {
+        store.migrator(&[&MIGRATIONS]).up().await.unwrap();
+        store.check_table::<Bar>().await.unwrap();
+        let bars = Bars::new(store.clone(), BarsOptions::default())
+            .await
+            .unwrap();
+        let written = bars.write_bars(vec![bar("A", 0)]).await.unwrap();
+        assert_eq!(written.committed, 1);
+        let undone = store.migrator(&[&MIGRATIONS]).down(1).await.unwrap();
+        assert_eq!(undone[0].set, "market");
+        assert!(store.check_table::<Bar>().await.is_err());
+    }
+}
 
 async fn what_is_written_is_read_as_it_was(database: TestDatabase) {
     let bars = open(&database).await;

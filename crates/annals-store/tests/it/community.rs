@@ -1,50 +1,18 @@
 //! What only TimescaleDB's Community edition does: compressed chunks, and the late lane for them.
 //!
-//! The server at hand is the one that `ANNALS_TEST_COMMUNITY_URL` names, else the one that the
-//! other tests have.
+//! See [`annals_testkit::on_community`] for where they run.
 
 mod frozen;
 
 use std::{sync::Arc, time::Duration};
 
 use annals_store::{
-    Edition, Store, WriteError, Writer,
+    Store, WriteError, Writer,
     sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql},
 };
-use annals_testkit::{
-    Backend, TestDatabase,
-    server::{self, Flavor},
-};
+use annals_testkit::{TestDatabase, on_community};
 
 use crate::faults::*;
-
-/// Runs a test on a fresh database of the server at hand, if that is of the right edition.
-fn on_community<F: Future<Output = ()>>(test: impl FnOnce(TestDatabase) -> F) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
-    runtime.unwrap().block_on(async {
-        let url = match std::env::var("ANNALS_TEST_COMMUNITY_URL") {
-            Ok(url) => server::create_database_at(&url, Flavor::Timescale)
-                .await
-                .unwrap(),
-            Err(_) if Backend::Timescale.enabled() => Backend::Timescale.database().await.url,
-            Err(_) => {
-                println!("skipped: no server at all is not TimescaleDB's Community edition");
-                return;
-            }
-        };
-        let database = TestDatabase::at(Backend::Timescale, url.clone());
-        let edition = database.store().await.capabilities().edition();
-        if edition == Edition::TimescaleCommunity {
-            test(database).await;
-        } else {
-            println!("skipped: {edition} is not TimescaleDB's Community edition");
-        }
-        server::drop_database_at(&url).await.unwrap();
-    });
-}
 
 const DAY: i64 = 86_400;
 

@@ -1,0 +1,105 @@
+//! What only TimescaleDB's Community edition does: bars of compressed chunks.
+
+use std::time::Duration;
+
+use annals_market::{Bar, BarStore, Bars, BarsOptions, Conflict};
+use annals_store::sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql};
+use annals_testkit::{TestDatabase, on_community};
+
+use crate::{bar, minute, open_with};
+
+/// A week later, in the next chunk but one.
+const LATER: i64 = 14 * 1_440;
+
+/// A compressed chunk with 200 minutes of 20 symbols, and a store that knows of it.
+async fn compressed(database: &TestDatabase, conflict: Conflict) -> Bars {
+    let bars = open_with(database, BarsOptions::default().with_conflict(conflict)).await;
+    let all = (0..20).flat_map(|symbol| (0..200).map(move |n| bar(&format!("S{symbol}"), n)));
+    let written = bars.write_bars(all.collect()).await.unwrap();
+    assert_eq!(written.committed, 4_000);
+    database
+        .execute(
+            "ALTER TABLE bars_1m SET (timescaledb.compress, timescaledb.compress_segmentby = 'symbol',
+                                      timescaledb.compress_orderby = 'timestamp DESC')",
+        )
+        .await;
+    database
+        .execute("SELECT compress_chunk(chunk) FROM show_chunks('bars_1m') AS chunk")
+        .await;
+    bars.writer().refresh_lanes().await.unwrap();
+    bars
+}
+
+/// Of ten symbols one bar that is there and one that is not.
+fn corrections() -> Vec<Bar> {
+    let of_symbol = |symbol: i64| {
+        let name = format!("S{symbol}");
+        let there = Bar {
+            volume: 1_000,
+            ..bar(&name, 50)
+        };
+        [there, bar(&name, 300)]
+    };
+    (0..10).flat_map(of_symbol).collect()
+}
+
+#[test]
+fn bars_of_compressed_chunks_are_replaced_merged_and_ignored() {
+    for (conflict, volume) in [
+        (Conflict::Replace, 1_000),
+        (Conflict::Merge, 60 + 1_000),
+        (Conflict::Ignore, 60),
+    ] {
+        on_community(|database| async move {
+            let bars = compressed(&database, conflict).await;
+            let mut batch = corrections();
+            batch.push(bar("S0", LATER));
+            let written = bars.write_bars(batch).await.unwrap();
+            assert_eq!((written.committed, written.parked), (21, 0));
+            for symbol in 0..20 {
+                let name = format!("S{symbol}");
+                let latest = bars.get_latest_bars(&name, 1_000).await.unwrap();
+                let corrected = symbol < 10;
+                let rows = 200 + usize::from(corrected) + usize::from(symbol == 0);
+                assert_eq!(latest.len(), rows, "{name} {conflict:?}");
+                let found = latest
+                    .iter()
+                    .find(|bar| bar.timestamp == minute(50))
+                    .unwrap();
+                assert_eq!(found.volume, if corrected { volume } else { 60 });
+            }
+        });
+    }
+}
+
+#[test]
+fn corrections_of_a_compressed_chunk_do_not_stall_the_running_minute() {
+    on_community(|database| async move {
+        let bars = compressed(&database, Conflict::Replace).await;
+        let mut lock = PgConnection::connect(&database.url).await.unwrap();
+        let chunk = "SELECT (chunk_schema || '.' || chunk_name)::regclass::oid::bigint
+                       FROM timescaledb_information.chunks WHERE hypertable_name = 'bars_1m'
+                      ORDER BY range_start LIMIT 1";
+        let chunk = database.number(chunk).await;
+        let sql = format!(
+            "BEGIN; DO $$ BEGIN
+                 EXECUTE format('LOCK TABLE %s IN EXCLUSIVE MODE', {chunk}::regclass);
+             END $$"
+        );
+        raw_sql(AssertSqlSafe(sql))
+            .execute(&mut lock)
+            .await
+            .unwrap();
+        let late = bars.enqueue_bars(corrections()).await.unwrap();
+        for n in 0..20 {
+            let burst = (0..100)
+                .map(|symbol| bar(&format!("S{symbol}"), LATER + n))
+                .collect();
+            let hot = tokio::time::timeout(Duration::from_secs(60), bars.write_bars(burst));
+            assert_eq!(hot.await.unwrap().unwrap().committed, 100);
+        }
+        assert_eq!(bars.writer().report().held, 20);
+        raw_sql("ROLLBACK").execute(&mut lock).await.unwrap();
+        assert_eq!(late.ticket.await.unwrap().committed, 20);
+    });
+}
