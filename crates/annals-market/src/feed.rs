@@ -172,6 +172,8 @@ impl TickFeed {
     /// Gives what waits to the writer; waits for room there. Dropped while it waits, it puts back what it
     /// has in its hands.
     async fn hand_over(&self) {
+        // Each part of a bar would be a transaction after the other's.
+        self.waiting().merge();
         loop {
             let most = self.options.bars.writer.batch_rows.get();
             let parts = InHand {

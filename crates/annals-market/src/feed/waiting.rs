@@ -9,8 +9,8 @@ use crate::Bar;
 /// So many are not worth merging.
 const FEW: usize = 10_000;
 
-/// Parts that wait for the writer, the oldest first. While they wait long, those of one bar are merged,
-/// so that an outage costs memory by bars and not by time.
+/// Parts that wait for the writer, the oldest first. When there are many, those of one bar are merged, so
+/// that an outage costs memory by bars and not by time.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     parts: VecDeque<Bar>,
@@ -44,7 +44,8 @@ impl Waiting {
         }
     }
 
-    fn merge(&mut self) {
+    /// Leaves one part of each bar.
+    pub(super) fn merge(&mut self) {
         let mut places: HashMap<(String, TimestampMicros), usize> = HashMap::new();
         let mut merged: Vec<Bar> = Vec::new();
         for part in self.parts.drain(..) {

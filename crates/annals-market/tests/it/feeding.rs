@@ -222,7 +222,8 @@ async fn a_feed_does_not_wait_for_a_database_that_is_away(database: TestDatabase
     let feed = feed(&behind, |options| {
         options.bars.writer.queue_rows = 10.try_into().unwrap();
         options.bars.writer.batch_rows = 10.try_into().unwrap();
-        options.waiting = 5_000;
+        // Nothing stays in the aggregator for being late.
+        options.aggregator.late_minutes = 0;
     })
     .await;
     let running = tokio::spawn(Arc::clone(&feed).run());
