@@ -26,7 +26,7 @@ const SHARDS: usize = 64;
 /// Makes bars of a minute from trades, for any number of feeders at once.
 ///
 /// What comes out are *parts* of bars. Every trade is in exactly one part, so that all parts of a
-/// symbol's minute, merged in a table by [`OnConflict::Merge`](annals_record::OnConflict::Merge), are
+/// symbol's minute, merged in a table by [`OnConflict::MergeEach`](annals_record::OnConflict::MergeEach), are
 /// the bar, in whatever order they get there. That is what makes it safe to give out a part in the
 /// middle of a minute, to close a minute while a trade of it is still under way, and to begin a minute
 /// in one process and to end it in another.
@@ -35,10 +35,6 @@ const SHARDS: usize = 64;
 /// the same time, those that came first and last. Two things can only be told from inside of one part:
 /// the order of trades at the same microsecond, which between parts is that in which they are merged,
 /// and the `vwap` of a minute without volume, which is that of the part merged last.
-///
-/// One thing the table cannot tell: a part that is equal in every column to the row that is there is
-/// taken for a repetition of it. It would have the same prices, volume and microseconds as all parts
-/// before it together.
 ///
 /// Parts come out through a `Vec` that the caller owns and can use again. A part that came out is the
 /// caller's to write; it will not come out again.

@@ -143,8 +143,7 @@ impl Bar {
     /// Takes in another part of the same bar, by the rules by which the table merges rows. `false`, and
     /// nothing has changed, when the volume of both is more than a bar can hold.
     ///
-    /// Two parts that are equal are two parts: that a row equal to the one that is there is a repetition
-    /// is the table's rule alone.
+    /// Two parts that are equal are two parts.
     pub fn absorb(&mut self, later: &Self) -> bool {
         let Some(volume) = self.volume.checked_add(later.volume) else {
             return false;

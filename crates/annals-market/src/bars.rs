@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use annals_record::{Timestamp, TimestampMicros};
-use annals_store::{Store, Ticket, Writer, WriterReport};
+use annals_record::{OnConflict, Timestamp, TimestampMicros};
+use annals_store::{Store, Ticket, Writer, WriterOptions, WriterReport};
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use crate::{
@@ -184,8 +184,16 @@ impl Bars {
     ///
     /// The database could not be asked about the table's chunks.
     pub async fn new(store: Store, options: BarsOptions) -> Result<Self> {
-        let mut writer = options.writer;
-        writer.on_conflict = Some(options.conflict.into());
+        Self::under(store, options.writer, options.conflict.into()).await
+    }
+
+    /// Starts a writer with a policy that options cannot name.
+    pub(crate) async fn under(
+        store: Store,
+        mut writer: WriterOptions,
+        on_conflict: OnConflict,
+    ) -> Result<Self> {
+        writer.on_conflict = Some(on_conflict);
         let writer = store.writer_with(writer, None).await?;
         Ok(Self { store, writer })
     }

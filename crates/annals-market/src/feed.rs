@@ -12,13 +12,13 @@ use std::{
     time::Duration,
 };
 
-use annals_record::Timestamp;
+use annals_record::{OnConflict, Timestamp};
 use annals_store::{Store, WriterReport};
 use tokio::time::Instant;
 
 use crate::{
-    Aggregator, AggregatorOptions, Bar, Bars, BarsOptions, Conflict, Result, Tick, TickCounts,
-    TickError, bars::BarStore as _,
+    Aggregator, AggregatorOptions, Bar, Bars, BarsOptions, Result, Tick, TickCounts, TickError,
+    bars::BarStore as _,
 };
 use waiting::Waiting;
 
@@ -108,10 +108,11 @@ impl TickFeed {
     ///
     /// The database could not be asked about the table's chunks.
     pub async fn new(store: Store, options: FeedOptions) -> Result<Arc<Self>> {
-        let bars = options.bars.clone().with_conflict(Conflict::Merge);
+        // Two parts that are equal are two parts: nobody sends one again.
+        let bars = Bars::under(store, options.bars.writer.clone(), OnConflict::MergeEach).await?;
         Ok(Arc::new(Self {
             aggregator: Aggregator::new(options.aggregator),
-            bars: Bars::new(store, bars).await?,
+            bars,
             waiting: Mutex::default(),
             options,
         }))

@@ -161,6 +161,17 @@ pub enum OnConflict {
     /// The two become one, each column by its [`Merge`]. A row that is equal to the one that is there in
     /// every column is taken for a repetition and touches nothing.
     Merge,
+    /// As [`Merge`](Self::Merge), and every row counts: for a writer whose rows nobody sends again, since
+    /// the writer's own retries are told apart by the ledger.
+    MergeEach,
+}
+
+impl OnConflict {
+    /// Whether two rows become one.
+    #[must_use]
+    pub const fn merges(self) -> bool {
+        matches!(self, Self::Merge | Self::MergeEach)
+    }
 }
 
 /// What becomes of a column's two values when rows with one key are merged.

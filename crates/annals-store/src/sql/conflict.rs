@@ -29,9 +29,12 @@ pub(crate) fn conflict_clause(
     }
     let values: Vec<String> = others
         .iter()
-        .map(|(position, column)| match on_conflict {
-            OnConflict::Merge => merged(dialect, descriptor, *position),
-            _ => new(column),
+        .map(|(position, column)| {
+            if on_conflict.merges() {
+                merged(dialect, descriptor, *position)
+            } else {
+                new(column)
+            }
         })
         .collect();
     let set = joined(
@@ -41,6 +44,7 @@ pub(crate) fn conflict_clause(
             .map(|((_, column), value)| format!("{} = {value}", quoted(column.name))),
     );
     let old: Vec<String> = others.iter().map(|(_, column)| target(column)).collect();
+    // Where every row counts, one that changes nothing still does nothing.
     let mut changes = differ(dialect, &old, &values);
     if on_conflict == OnConflict::Merge {
         let new: Vec<String> = others.iter().map(|(_, column)| new(column)).collect();

@@ -335,7 +335,7 @@ impl<R: Record> Job<R> {
             count(*owner, *parked);
         }
         let mut again: BTreeMap<usize, Vec<Superseded<R>>> = BTreeMap::new();
-        let merges = self.on_conflict == OnConflict::Merge;
+        let merges = self.on_conflict.merges();
         for row in self.superseded.drain(..) {
             if merges || is_parked.get(row.by).copied().unwrap_or_default() {
                 again.entry(row.by).or_default().push(row);

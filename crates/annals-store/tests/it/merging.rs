@@ -7,6 +7,7 @@ use annals_testkit::{TestDatabase, on_every_backend};
 on_every_backend!(
     parts_become_the_same_row_in_any_order_and_division,
     a_part_that_comes_again_touches_nothing,
+    a_part_that_comes_again_counts_where_each_does,
     an_absent_value_gives_way_to_one_that_is_there,
     a_part_that_is_refused_harms_no_other,
     a_writer_may_have_another_policy_than_its_record,
@@ -131,6 +132,24 @@ async fn a_part_that_comes_again_touches_nothing(database: TestDatabase) {
     for parts in [vec![part(1)], vec![part(1)], vec![part(1), part(1)]] {
         write(&writer, parts).await;
         assert_eq!(stored(&store).await, [part(1)]);
+    }
+}
+
+async fn a_part_that_comes_again_counts_where_each_does(database: TestDatabase) {
+    let store = store(&database).await;
+    let writer = writer(&store, Some(OnConflict::MergeEach)).await;
+    for (parts, volume) in [
+        (vec![part(1)], 8),
+        (vec![part(1)], 16),
+        (vec![part(1); 3], 40),
+    ] {
+        write(&writer, parts).await;
+        let expected = Part {
+            volume,
+            count: Some(i32::try_from(volume / 8).unwrap()),
+            ..part(1)
+        };
+        assert_eq!(stored(&store).await, [expected]);
     }
 }
 
