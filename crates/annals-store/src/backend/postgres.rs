@@ -15,13 +15,14 @@ use std::{
 };
 
 use annals_record::{OnConflict, Record, Value};
+use futures_util::TryStreamExt as _;
 use sqlx::{Connection as _, PgConnection, PgPool, Row as _, pool::PoolConnection};
 
 pub(crate) use copy::check;
 pub(crate) use row::PgSource;
 
 use crate::{
-    Error, Result,
+    DriverError, Error, Result,
     capabilities::Capabilities,
     sql::{Names, Sql},
 };
@@ -78,35 +79,27 @@ impl Postgres {
     pub(crate) async fn fetch<R: Record>(&self, sql: Sql, values: Vec<Value>) -> Result<Vec<R>> {
         bind::check(&values)?;
         let mut connection = self.acquire().await?;
-        let rows = match query(&mut connection, &sql, &values).await {
+        match read(&mut connection, &sql, &values).await {
             Err(error) if is_stale_plan(&error) => {
                 // A column was added since the statement was prepared on this connection.
                 connection
                     .clear_cached_statements()
                     .await
                     .map_err(Error::statement("clearing prepared statements"))?;
-                query(&mut connection, &sql, &values).await
+                read(&mut connection, &sql, &values).await
             }
             other => other,
-        };
-        rows.map_err(Error::statement("reading"))?
-            .iter()
-            .map(|row| {
-                R::decode(&mut PgSource::new(row)).map_err(|source| Error::Decode {
-                    table: R::DESCRIPTOR.table,
-                    source,
-                })
-            })
-            .collect()
+        }
     }
 
     pub(crate) async fn fetch_count(&self, sql: Sql, values: Vec<Value>) -> Result<i64> {
         bind::check(&values)?;
         let mut connection = self.acquire().await?;
-        let rows = query(&mut connection, &sql, &values)
+        let row = sqlx::query_with(sql, bind::arguments(&values))
+            .fetch_optional(&mut *connection)
             .await
             .map_err(Error::statement("counting"))?;
-        let count = rows.first().map(|row| row.try_get(0)).transpose();
+        let count = row.map(|row| row.try_get(0)).transpose();
         Ok(count.map_err(Error::statement("counting"))?.unwrap_or(0))
     }
 
@@ -134,18 +127,34 @@ impl Postgres {
     }
 }
 
-async fn query(
+/// Reads rows one by one, so that the server makes the next ones while we read these, and nothing is held
+/// twice.
+async fn read<R: Record>(
     connection: &mut PgConnection,
     sql: &Sql,
     values: &[Value],
-) -> Result<Vec<sqlx::postgres::PgRow>, sqlx::Error> {
-    sqlx::query_with(sql.clone(), bind::arguments(values))
-        .fetch_all(connection)
-        .await
+) -> Result<Vec<R>> {
+    let mut rows = sqlx::query_with(sql.clone(), bind::arguments(values)).fetch(connection);
+    let mut records = Vec::new();
+    while let Some(row) = rows.try_next().await.map_err(Error::statement("reading"))? {
+        let record = R::decode(&mut PgSource::new(&row)).map_err(|source| Error::Decode {
+            table: R::DESCRIPTOR.table,
+            source,
+        })?;
+        records.push(record);
+    }
+    Ok(records)
 }
 
 /// SQLSTATE 0A000 has two meanings; this is "cached plan must not change result type".
-fn is_stale_plan(error: &sqlx::Error) -> bool {
+fn is_stale_plan(error: &Error) -> bool {
+    let Error::Statement {
+        source: DriverError::Postgres(error),
+        ..
+    } = error
+    else {
+        return false;
+    };
     error
         .as_database_error()
         .and_then(|error| error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>())

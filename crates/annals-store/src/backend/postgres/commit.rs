@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{Postgres, bind, copy::CopyBuffer, statements::Statements};
 use crate::{
-    DriverError, Error,
+    Error,
     dead_letter::DeadLetter,
     error::Action,
     sql::Sql,
@@ -59,17 +59,12 @@ impl Postgres {
             },
         };
         // A connection with an outdated plan would meet it again at the next try.
-        if attempt.is_over(&error).await && !is_stale_plan(&error) {
+        if attempt.is_over(&error).await && !super::is_stale_plan(&error) {
             attempt.connection.keep();
         }
         let fate = attempt.fate;
         Err(Failure { error, fate })
     }
-}
-
-fn is_stale_plan(error: &Error) -> bool {
-    matches!(error, Error::Statement { source: DriverError::Postgres(error), .. }
-        if super::is_stale_plan(error))
 }
 
 /// A connection that is closed when it is dropped without [`keep`](Self::keep): a transaction that
