@@ -19,7 +19,8 @@ flock 9
 if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
     rm -rf "$venv"
     python3 -m venv "$venv"
-    "$python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+    # Everything that is needed is pinned there, and nothing else is brought.
+    "$python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$here/requirements.txt"
     cp "$here/requirements.txt" "$venv/requirements.txt"
     echo "tests/python: packages are installed" >&2
 fi

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use annals_record::{Timestamp, Uuid};
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use crate::bars::command::BarsCommand;
+
 /// Durable storage for everything that happens over time.
 ///
 /// Without any setting the database is SQLite in ./annals.db; DATABASE_URL or --database-url choose
@@ -87,6 +89,14 @@ pub(crate) enum Command {
     Spans {
         #[command(subcommand)]
         command: SpansCommand,
+    },
+    /// Bars of market data: bring them in, look at them, take them out
+    #[command(
+        after_help = "First steps:\n  annals migrate up\n  annals bars import AAPL.csv --symbol AAPL --zone America/New_York\n  annals bars get AAPL --latest 10 --timeframe 1d --zone America/New_York"
+    )]
+    Bars {
+        #[command(subcommand)]
+        command: BarsCommand,
     },
     /// List every setting with its value and where that comes from
     Settings,

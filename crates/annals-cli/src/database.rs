@@ -9,7 +9,11 @@ use crate::{command::DatabaseArgs, error::CliError};
 
 /// Every setting of this program, with what flags, environment and file say.
 pub(crate) fn sources(args: &DatabaseArgs) -> Result<Sources, CliError> {
-    let tables = [SETTINGS, annals_server::SETTINGS];
+    let tables = [
+        SETTINGS,
+        annals_server::SETTINGS,
+        annals_market::config::SETTINGS,
+    ];
     let mut sources = Sources::of(&tables).with_process(&args.config)?;
     for (name, value) in [
         ("DATABASE_URL", &args.database_url),

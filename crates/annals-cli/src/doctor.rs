@@ -1,7 +1,7 @@
 //! `annals doctor`: which database this is, what it can do, and what follows from that.
 
+use annals_server::MIGRATIONS;
 use annals_store::{Capabilities, Edition};
-use annals_telemetry::MIGRATIONS;
 
 use crate::{
     command::DatabaseArgs,
@@ -15,7 +15,7 @@ pub(crate) async fn run(args: &DatabaseArgs, json: bool) -> Result<(), CliError>
     let store = connect(args).await?;
     let capabilities = store.capabilities();
     let health = store.health().await?;
-    let migrations = store.migrator(&[&MIGRATIONS]).status().await?;
+    let migrations = store.migrator(&MIGRATIONS).status().await?;
     let pending = migrations.iter().filter(|one| !one.applied).count();
     let extension = capabilities.timescale.as_ref();
     if json {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use annals_server::bars::csv::{Column, CsvError, TimeError};
+
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
@@ -9,6 +11,8 @@ pub(crate) enum CliError {
     Store(#[from] annals_store::Error),
     #[error(transparent)]
     Telemetry(#[from] annals_telemetry::Error),
+    #[error(transparent)]
+    Market(#[from] annals_market::Error),
     #[error(transparent)]
     Server(#[from] annals_server::Error),
     #[error("--demo-rate is {0}, but must be a number above 0 and up to 100")]
@@ -24,6 +28,26 @@ pub(crate) enum CliError {
         line: u64,
         problem: String,
     },
+    #[error("cannot import {path}", path = path.display())]
+    Csv { path: PathBuf, source: CsvError },
+    #[error("cannot write {path}", path = path.display())]
+    Write {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{flag} cannot be used")]
+    Time {
+        flag: &'static str,
+        source: TimeError,
+    },
+    #[error("--end is before --start: give the earlier time to --start")]
+    EndBeforeStart,
+    #[error("--column names {0} twice: say once which column of the file it is")]
+    ColumnTwice(Column),
+    #[error(
+        "an export is CSV: give --out FILE to have it there and a report in JSON, or leave --json out"
+    )]
+    ExportInJson,
     #[error("there is no dead letter {0}; `annals dead-letters list` shows those that there are")]
     NoSuchLetter(annals_record::Uuid),
     #[error(
@@ -70,7 +94,24 @@ impl CliError {
 
     fn way_out(&self) -> Option<&'static str> {
         let store = match self {
+            Self::Csv {
+                source: CsvError::Missing { .. } | CsvError::Duplicate { .. },
+                ..
+            } => {
+                return Some(
+                    "--column timestamp=Day says which column of the file is meant, --symbol AAPL gives every row one symbol",
+                );
+            }
+            Self::Csv {
+                source: CsvError::Uncut { .. },
+                ..
+            } => {
+                return Some(
+                    "--delimiter ';' says what stands between fields, --delimiter tab is a tab",
+                );
+            }
             Self::Store(error)
+            | Self::Market(annals_market::Error::Store(error))
             | Self::Telemetry(annals_telemetry::Error::Store(error))
             | Self::Server(
                 annals_server::Error::Store(error)

@@ -1,5 +1,6 @@
 //! The program `annals`: flags, files and terminals. What it does is done by the crates below.
 
+mod bars;
 mod command;
 mod database;
 mod dead_letters;
@@ -68,6 +69,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         }
         Command::Traces { command } => traces::run(database, command, json).await?,
         Command::Spans { command } => return import::run(database, command, json).await,
+        Command::Bars { command } => return bars::run(database, command, json).await,
         Command::Serve(args) => return serve::run(database, args, json).await,
         Command::Settings => settings::run(database, json)?,
         Command::Completions { shell } => {

@@ -1,7 +1,7 @@
 //! `annals migrate`.
 
+use annals_server::MIGRATIONS;
 use annals_store::migrate::MigrationStatus;
-use annals_telemetry::MIGRATIONS;
 
 use crate::{
     command::{DatabaseArgs, MigrateCommand},
@@ -17,7 +17,7 @@ pub(crate) async fn run(
 ) -> Result<(), CliError> {
     let target = config(args)?.target;
     let store = connect(args).await?;
-    let migrator = store.migrator(&[&MIGRATIONS]);
+    let migrator = store.migrator(&MIGRATIONS);
     let (done, verb) = match command {
         MigrateCommand::Status => return print_status(&migrator.status().await?, json),
         MigrateCommand::Up => (migrator.up().await?, "applied"),

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use annals_market::FeedReport;
 use annals_record::Timestamp;
 use annals_server::{ServeReport, Server, ServerConfig, Stop, config::Addresses};
 use annals_store::{DatabaseConfig, Store, WriterReport, config::Sources};
@@ -261,7 +262,21 @@ impl Demo {
 }
 
 fn print_report(report: &ServeReport, json: bool) -> Result<(), CliError> {
-    let roads = [("otlp", report.otlp), ("infertrace", report.infertrace)];
+    let FeedReport {
+        ticks,
+        written,
+        lost,
+        ..
+    } = report.ticks;
+    // Parts of bars that the writer was not given any more are as lost as those that it was.
+    let mut parts = written;
+    parts.lost += lost;
+    let roads = [
+        ("otlp", report.otlp),
+        ("infertrace", report.infertrace),
+        ("bars", report.bars),
+        ("ticks", parts),
+    ];
     if json {
         let shown = |report: WriterReport| {
             serde_json::json!({
@@ -273,6 +288,10 @@ fn print_report(report: &ServeReport, json: bool) -> Result<(), CliError> {
         let roads = roads.map(|(name, report)| (name.to_owned(), shown(report)));
         return print_json(&serde_json::json!({
             "stopped": true, "roads": serde_json::Map::from_iter(roads),
+            "ticks": {
+                "trades": ticks.trades, "late_trades": ticks.late_trades,
+                "quotes": ticks.quotes, "refused": ticks.refused,
+            },
         }));
     }
     for (name, report) in roads {
@@ -287,6 +306,12 @@ fn print_report(report: &ServeReport, json: bool) -> Result<(), CliError> {
             );
         }
         print_line(&line)?;
+    }
+    if ticks.trades > 0 {
+        print_line(&format!(
+            "ticks: these were parts of bars, of {} trades",
+            ticks.trades
+        ))?;
     }
     Ok(())
 }

@@ -55,6 +55,7 @@ mod tests {
         let parts = [
             ("Database", annals_store::config::SETTINGS),
             ("Server", annals_server::SETTINGS),
+            ("Bars", annals_market::config::SETTINGS),
         ];
         for (title, settings) in parts {
             let _ = write!(

@@ -1,11 +1,15 @@
-//! The HTTP API: how the server is, and what it keeps.
+//! The HTTP API: how the server is, what it keeps, and the road in of bars and ticks.
 
+mod bar;
+mod bars;
 mod models;
+mod page;
 mod parameters;
 mod problem;
 mod span;
 mod spans;
 mod status;
+mod write;
 
 use std::{sync::Arc, time::Duration};
 
@@ -45,7 +49,8 @@ impl Api {
     tags(
         (name = "server", description = "How the server is"),
         (name = "traces", description = "Spans and traces"),
-        (name = "models", description = "Latency of models, and what was unusual")
+        (name = "models", description = "Latency of models, and what was unusual"),
+        (name = "bars", description = "Bars of market data, and the ticks that they are made of")
     )
 )]
 struct Description;
@@ -64,8 +69,16 @@ pub(crate) fn router(roads: &Arc<Roads>, config: &ServerConfig) -> Router {
         .routes(routes!(models::latency))
         .routes(routes!(models::regression))
         .routes(routes!(models::analysis))
+        .routes(routes!(bars::list_bars))
+        .routes(routes!(bars::latest))
+        .routes(routes!(bars::gaps))
+        .routes(routes!(bars::latest_of_many))
+        .routes(routes!(bars::symbols))
         .routes(routes!(status::metrics))
         .layer(axum::middleware::from_fn_with_state(api.clone(), in_time))
+        // Not questions: how long they may take, INGEST_TIMEOUT and READ_TIMEOUT say.
+        .routes(routes!(write::write_bars))
+        .routes(routes!(write::feed_ticks))
         .layer(axum::middleware::from_fn_with_state(
             (roads.token.clone(), refuse as crate::auth::Refuse),
             crate::auth::guard,
@@ -107,9 +120,14 @@ async fn in_time(State(api): State<Api>, request: Request, next: Next) -> Respon
 
 async fn wrong_method(method: Method, request: Request) -> Response {
     let path = request.uri().path();
+    let served = match path {
+        "/bars" => "GET or POST",
+        "/ticks" => "POST",
+        _ => "GET",
+    };
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
-        format!("{method} is not served at {path}; send GET"),
+        format!("{method} is not served at {path}; send {served}"),
     )
     .into()
 }
@@ -118,6 +136,8 @@ async fn unknown(request: Request) -> Response {
     let path = request.uri().path();
     let hint = if path.starts_with("/models/") {
         "; in a model's name write / as %2F"
+    } else if path.starts_with("/bars/") {
+        "; in a symbol write / as %2F"
     } else {
         "; GET / lists what is"
     };

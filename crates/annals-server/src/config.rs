@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
+use annals_market::BarsOptions;
 use annals_store::{
     ConfigError,
     config::{Setting, Sources},
@@ -15,7 +16,7 @@ pub const SETTINGS: &[Setting] = &[
         "HTTP_ADDR",
         &[],
         "127.0.0.1:8080",
-        "address for queries, health and metrics; off for none",
+        "address for queries, bars and ticks, health and metrics; off for none",
     ),
     Setting::new(
         "OTLP_GRPC_ADDR",
@@ -88,7 +89,7 @@ pub const SETTINGS: &[Setting] = &[
         "MAX_QUERY_WINDOW",
         &[],
         "31d",
-        "longest window of latency, regression and analysis",
+        "longest window of latency, regression, analysis and gaps",
     ),
     Setting::new(
         "MAX_ATTRIBUTES",
@@ -184,7 +185,7 @@ pub struct ServerConfig {
     pub ingest_timeout: Duration,
     /// How long a query may take.
     pub query_timeout: Duration,
-    /// Longest window of a question about models.
+    /// Longest window of a question about models or gaps.
     pub max_query_window: Duration,
     /// What a span may have.
     pub limits: Limits,
@@ -192,6 +193,10 @@ pub struct ServerConfig {
     pub ingest: QueueConfig,
     /// The writer behind InferTrace.
     pub infertrace: QueueConfig,
+    /// The writers behind bars and ticks.
+    pub bars: BarsOptions,
+    /// How often running minutes of ticks are written too; `None` for never.
+    pub checkpoint: Option<Duration>,
     /// How long a stop may take.
     pub shutdown_timeout: Duration,
 }
@@ -232,7 +237,8 @@ pub struct QueueConfig {
 const COUNT: &str = "a whole number above zero";
 
 impl ServerConfig {
-    /// Reads given sources, which must have [`SETTINGS`] among their tables.
+    /// Reads given sources, which must have [`SETTINGS`] and [`annals_market::config::SETTINGS`] among
+    /// their tables.
     ///
     /// # Errors
     ///
@@ -295,6 +301,8 @@ impl ServerConfig {
                 batch_rows: sources.parse("INFERTRACE_BATCH_SIZE", COUNT)?,
                 connections: NonZeroUsize::MIN,
             },
+            bars: BarsOptions::from_sources(sources)?,
+            checkpoint: BarsOptions::checkpoint_from_sources(sources)?,
             shutdown_timeout: sources.duration("SHUTDOWN_TIMEOUT")?,
         })
     }
@@ -336,7 +344,8 @@ mod tests {
             let found = environment.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        ServerConfig::from_sources(&Sources::of(&[SETTINGS]).with_environment(lookup))
+        let tables = [SETTINGS, annals_market::config::SETTINGS];
+        ServerConfig::from_sources(&Sources::of(&tables).with_environment(lookup))
     }
 
     #[test]
@@ -362,6 +371,8 @@ mod tests {
             ("INSECURE", "maybe"),
             ("READ_TIMEOUT", "0s"),
             ("API_TOKEN", "short"),
+            ("BARS_DB_CONFLICT", "add"),
+            ("BARS_CHECKPOINT_INTERVAL", "0s"),
             ("TLS_CERT", "/nowhere/at/all.pem"),
         ] {
             let message = config(&[(name, value)]).unwrap_err().to_string();

@@ -51,6 +51,9 @@ pub enum Error {
     /// The store of spans failed.
     #[error(transparent)]
     Telemetry(#[from] annals_telemetry::Error),
+    /// The store of bars failed.
+    #[error(transparent)]
+    Market(#[from] annals_market::Error),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] annals_store::Error),

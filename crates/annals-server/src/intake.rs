@@ -1,4 +1,4 @@
-//! The one road from any protocol into the store: admission, deadline, and an honest answer.
+//! The one road of spans from any protocol into the store: admission, deadline, and an honest answer.
 
 use std::time::Duration;
 
@@ -9,18 +9,9 @@ use crate::{
     Result,
     config::QueueConfig,
     metrics::{self, Road},
+    not_taken::{NotTaken, is_away},
     otlp::{Decoded, FieldError, Problem, RefusedSpan},
 };
-
-/// When clients should come again while there is no room.
-const BUSY_RETRY: Duration = Duration::from_secs(1);
-
-/// When clients should come again while the database is away. OpenTelemetry's Python SDK comes six times
-/// and then gives up, so that this times five is the absence that it outlives.
-const AWAY_RETRY: Duration = Duration::from_secs(8);
-
-/// An absence shorter than this is waited out.
-const BLINK: Duration = Duration::from_secs(1);
 
 /// Spans on their way from one road to the store.
 #[derive(Debug)]
@@ -36,22 +27,6 @@ pub(crate) struct Taken {
     pub(crate) kept: usize,
     /// Spans that were refused before anything was written, in the request's order.
     pub(crate) refused: Vec<RefusedSpan>,
-}
-
-/// Why nothing of a request was taken, or nobody can say that it was.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NotTaken {
-    #[error("this server holds as much as it may; send the same again in {} s", .retry_after.as_secs())]
-    Busy { retry_after: Duration },
-    #[error(
-        "the database did not commit in time; send the same again in {} s, nothing is written twice",
-        .retry_after.as_secs()
-    )]
-    Away { retry_after: Duration },
-    #[error("this server is stopping; send the same again in {} s", .retry_after.as_secs())]
-    Stopping { retry_after: Duration },
-    #[error("a request of {spans} spans is more than this server holds; send it in parts")]
-    TooLarge { spans: usize },
 }
 
 impl Intake {
@@ -90,9 +65,9 @@ impl Intake {
         let Decoded { spans, refused } = self.holdable(decoded);
         let rows = spans.len();
         if rows > 0 {
-            if self.is_away() {
+            if is_away(self.spans.writer()) {
                 metrics::turned_away(road, rows);
-                return Err(away());
+                return Err(NotTaken::away());
             }
             // Answered before the client gives up: it would send the same again and hear nothing.
             let timeout = patience.map_or(self.timeout, |patience| {
@@ -104,7 +79,10 @@ impl Intake {
                 .unwrap_or_else(|_| Err(annals_telemetry::Error::from(WriteError::Lost { rows })))
                 .map_err(|error| {
                     metrics::turned_away(road, rows);
-                    not_taken(&error, rows)
+                    match &error {
+                        annals_telemetry::Error::Store(error) => NotTaken::of(error, rows),
+                        error => NotTaken::unexpected(error, rows),
+                    }
                 })?;
             metrics::kept(road, written.committed, written.parked);
             metrics::ingested(services);
@@ -129,13 +107,6 @@ impl Intake {
         })
     }
 
-    /// Whether waiting would be in vain. Rows that are held find out when it ends; without any, the
-    /// next request does.
-    fn is_away(&self) -> bool {
-        let writer = self.spans.writer();
-        writer.held() > 0 && writer.away_for().is_some_and(|time| time > BLINK)
-    }
-
     /// Spans held now, in flight included.
     pub(crate) fn held(&self) -> usize {
         self.spans.writer().held()
@@ -151,34 +122,5 @@ impl Intake {
     /// Takes nothing more, writes what is held, and reports.
     pub(crate) async fn shutdown(&self, deadline: Duration) -> WriterReport {
         self.spans.shutdown(deadline).await
-    }
-}
-
-fn away() -> NotTaken {
-    NotTaken::Away {
-        retry_after: AWAY_RETRY,
-    }
-}
-
-fn not_taken(error: &annals_telemetry::Error, spans: usize) -> NotTaken {
-    let annals_telemetry::Error::Store(annals_store::Error::Write(error)) = error else {
-        tracing::error!(spans, %error, "spans were not written");
-        return away();
-    };
-    match error {
-        WriteError::QueueFull { .. } => NotTaken::Busy {
-            retry_after: BUSY_RETRY,
-        },
-        WriteError::TooLarge { .. } => NotTaken::TooLarge { spans },
-        WriteError::Closed | WriteError::CutShort { .. } => NotTaken::Stopping {
-            retry_after: AWAY_RETRY,
-        },
-        // What the database will not do until somebody changes something is the operator's, and
-        // says too much of the inside for a client.
-        WriteError::Stopped { cause, .. } => {
-            tracing::error!(spans, error = cause.report(), "spans were not written");
-            away()
-        }
-        _ => away(),
     }
 }

@@ -4,18 +4,21 @@
 //! |---|---|
 //! | [`config`] | the server's settings, with one table of defaults |
 //! | [`server`] | a server's life: ports, serving, stopping with a report |
+//! | [`bars`] | bars and ticks, to what the store takes |
 //! | [`infertrace`] | InferTrace's two contracts, to spans |
 //! | [`otlp`] | OpenTelemetry's protocol: traces in protobuf's shape and in JSON, to spans and back |
 //! | [`error`] | why a server does not start |
 //!
 //! Inside: `listener` accepts connections, `auth` asks for the token, `grpc` and `otlp_http` are the roads
-//! in, `api` the road out, `intake` writes, `refusal` says no in every protocol's words.
+//! in, `api` the road out and the road in of bars and ticks, `intake` and `bar_intake` write, `refusal` says no in every protocol's words.
 //!
 //! The mappings are pure functions, so that they can be tested and fuzzed without a socket. This
 //! crate knows no SQL.
 
 mod api;
 mod auth;
+mod bar_intake;
+pub mod bars;
 mod body;
 pub mod config;
 pub mod error;
@@ -24,6 +27,7 @@ pub mod infertrace;
 mod intake;
 mod listener;
 mod metrics;
+mod not_taken;
 pub mod otlp;
 mod otlp_export;
 mod otlp_http;
@@ -36,4 +40,4 @@ mod tls;
 pub use auth::ApiToken;
 pub use config::{SETTINGS, ServerConfig};
 pub use error::{Error, Result};
-pub use server::{ServeReport, Server, Stop};
+pub use server::{MIGRATIONS, ServeReport, Server, Stop};

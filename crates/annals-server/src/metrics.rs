@@ -4,7 +4,11 @@
 //! | Name | Kind | Labels |
 //! |---|---|---|
 //! | `annals_spans_total` | counter, spans | `road`: otlp_grpc, otlp_http, infertrace; `outcome`: committed, parked, refused, turned_away |
-//! | `annals_requests_total` | counter, requests with spans | `road`, `outcome`: ok, partial, invalid, busy, away |
+//! | `annals_bars_total` | counter, bars of POST /bars | `outcome`: committed, parked, refused, turned_away |
+//! | `annals_ticks_total` | counter, ticks of POST /ticks | `kind`: trade, quote, unknown for what could not be read; `outcome`: taken, ignored, refused, turned_away |
+//! | `annals_late_ticks_total` | counter, trades taken of a minute that was closed, or earlier than their symbol's running one | |
+//! | `annals_feed_waiting` | gauge, parts of bars from ticks that wait for their commit | |
+//! | `annals_requests_total` | counter, requests with data | `road`: as above, bars, ticks; `outcome`: ok, partial, invalid, busy, away |
 //! | `annals_request_seconds` | histogram, from the last byte of a request to its answer | `road` |
 //! | `infertrace_spans_ingested_total` | counter, spans kept, of every road | `service_name`; beyond 200 services, `(other)` |
 //! | `infertrace_queue_depth` | gauge, spans held by InferTrace, in flight included | |
@@ -16,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use annals_market::TickFeed;
 use annals_telemetry::Span;
 use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -26,12 +31,14 @@ const MAX_SERVICES: usize = 200;
 /// The service that stands for those beyond that.
 const OTHER_SERVICES: &str = "(other)";
 
-/// By which road spans came.
+/// By which road data came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Road {
     OtlpGrpc,
     OtlpHttp,
     InferTrace,
+    Bars,
+    Ticks,
 }
 
 impl Road {
@@ -40,11 +47,13 @@ impl Road {
             Self::OtlpGrpc => "otlp_grpc",
             Self::OtlpHttp => "otlp_http",
             Self::InferTrace => "infertrace",
+            Self::Bars => "bars",
+            Self::Ticks => "ticks",
         }
     }
 }
 
-/// How a request with spans ended.
+/// How a request with data ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Ok,
@@ -125,6 +134,25 @@ pub(crate) fn refused(road: Road, count: usize) {
 
 pub(crate) fn turned_away(road: Road, count: usize) {
     spans(road, "turned_away", count);
+}
+
+pub(crate) fn bars(outcome: &'static str, count: usize) {
+    if count > 0 {
+        counter!("annals_bars_total", "outcome" => outcome).increment(count as u64);
+    }
+}
+
+pub(crate) fn ticks(kind: &'static str, outcome: &'static str, count: usize) {
+    if count > 0 {
+        counter!("annals_ticks_total", "kind" => kind, "outcome" => outcome)
+            .increment(count as u64);
+    }
+}
+
+/// Sets what is read off a feed.
+pub(crate) fn feed(feed: &TickFeed) {
+    gauge!("annals_feed_waiting").set(feed.held() as f64);
+    counter!("annals_late_ticks_total").absolute(feed.counts().late_trades);
 }
 
 pub(crate) fn answered(road: Road, outcome: Outcome, elapsed: Duration) {

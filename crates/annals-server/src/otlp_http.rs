@@ -15,10 +15,8 @@ use prost::Message as _;
 use serde_json::json;
 
 use crate::{
-    body,
     metrics::Road,
     otlp_export,
-    packed::{Coding, Packed},
     refusal::{Form, Refusal},
     roads::Roads,
 };
@@ -55,26 +53,6 @@ fn refuse(_: StatusCode, _: &str, headers: &HeaderMap) -> Response {
     Refusal::unauthorized().into_response(form(headers).unwrap_or(Form::Json))
 }
 
-/// How the body is packed; of several codings in a row none is spoken.
-fn coding(headers: &HeaderMap) -> Result<Coding, Refusal> {
-    let values = headers.get_all(header::CONTENT_ENCODING).iter();
-    let listed = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    let mut coding = Coding::Identity;
-    for name in listed {
-        let name = String::from_utf8_lossy(name.trim_ascii());
-        match (coding, Coding::named(&name)) {
-            (_, Some(Coding::Identity)) => {}
-            (Coding::Identity, Some(named)) => coding = named,
-            _ => {
-                return Err(Refusal::media(format!(
-                    "the Content-Encoding {name:?} is not spoken here; send gzip, zstd or none"
-                )));
-            }
-        }
-    }
-    Ok(coding)
-}
-
 async fn traces(State(roads): State<Arc<Roads>>, request: Request) -> Response {
     let Some(form) = form(request.headers()) else {
         return Refusal::media(
@@ -83,15 +61,7 @@ async fn traces(State(roads): State<Arc<Roads>>, request: Request) -> Response {
         .into_response(Form::Json);
     };
     let answer = async {
-        let _permit = roads.gate.permit().ok_or_else(Refusal::crowded)?;
-        let coding = coding(request.headers())?;
-        let most = roads.gate.max_bytes;
-        let body = body::hurried(request.into_body(), roads.gate.read_timeout);
-        let message = Packed {
-            bytes: body::collect(body, most).await?,
-            coding,
-            most,
-        };
+        let (_permit, message) = roads.gate.receive(request).await?;
         otlp_export::export(&roads, Road::OtlpHttp, form, message, None).await
     };
     match answer.await {

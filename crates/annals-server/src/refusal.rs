@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use annals_market::FeedFull;
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
 use prost::Message as _;
@@ -13,7 +14,7 @@ use serde_json::json;
 use tonic::{Code, Status, metadata::MetadataValue};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::{body::BodyError, intake::NotTaken, metrics::Outcome, otlp::json::ReadError};
+use crate::{body::BodyError, metrics::Outcome, not_taken::NotTaken, otlp::json::ReadError};
 
 /// Why a whole request is refused.
 #[derive(Clone, Debug)]
@@ -123,6 +124,18 @@ impl Refusal {
         }
     }
 
+    /// More parts of bars wait for the database than may.
+    pub(crate) fn feed_full(full: FeedFull) -> Self {
+        let message = format!(
+            "{} parts of bars wait for the database; send the same again in 1 s, nothing of it was taken",
+            full.waiting
+        );
+        Self {
+            retry_after: Some(Duration::from_secs(1)),
+            ..Self::new(Kind::Busy, message)
+        }
+    }
+
     /// How it counts.
     pub(crate) fn outcome(&self) -> Outcome {
         match self.kind {
@@ -163,20 +176,8 @@ impl Refusal {
 
     /// It in HTTP's words; the body is a `google.rpc.Status`, as OTLP/HTTP has it.
     pub(crate) fn into_response(self, form: Form) -> Response {
-        let http = match self.kind {
-            Kind::Invalid => StatusCode::BAD_REQUEST,
-            Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Kind::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Kind::Media | Kind::Coding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Kind::Busy => StatusCode::TOO_MANY_REQUESTS,
-            Kind::Away => StatusCode::SERVICE_UNAVAILABLE,
-            Kind::Unauthorized => StatusCode::UNAUTHORIZED,
-            Kind::NotFound | Kind::NoSuchService => StatusCode::NOT_FOUND,
-            Kind::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        };
+        let head = self.head();
         let retry_after = self.retry_after;
-        let kind = self.kind;
         let status = self.into_status();
         let body = match form {
             Form::Json => Body::from(as_json(&status, retry_after)),
@@ -193,20 +194,53 @@ impl Refusal {
                 .encode_to_vec(),
             ),
         };
+        head.with(form.media_type(), body)
+    }
+
+    /// It in the words of the HTTP API: an object whose `error` says why.
+    pub(crate) fn into_problem(self) -> Response {
+        let body = json!({ "error": self.message }).to_string();
+        self.head().with(Form::Json.media_type(), Body::from(body))
+    }
+
+    fn head(&self) -> Head {
+        Head {
+            kind: self.kind,
+            retry_after: self.retry_after,
+        }
+    }
+}
+
+/// What is the same in every form of a refusal by HTTP.
+struct Head {
+    kind: Kind,
+    retry_after: Option<Duration>,
+}
+
+impl Head {
+    fn with(self, media_type: &'static str, body: Body) -> Response {
         let mut response = Response::new(body);
-        *response.status_mut() = http;
+        *response.status_mut() = match self.kind {
+            Kind::Invalid => StatusCode::BAD_REQUEST,
+            Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Kind::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Kind::Media | Kind::Coding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Kind::Busy => StatusCode::TOO_MANY_REQUESTS,
+            Kind::Away => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Unauthorized => StatusCode::UNAUTHORIZED,
+            Kind::NotFound | Kind::NoSuchService => StatusCode::NOT_FOUND,
+            Kind::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static(form.media_type()),
-        );
-        if let Some(delay) = retry_after {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        if let Some(delay) = self.retry_after {
             headers.insert(
                 header::RETRY_AFTER,
                 HeaderValue::from(delay.as_secs().max(1)),
             );
         }
-        match kind {
+        match self.kind {
             Kind::Unauthorized => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
@@ -245,7 +279,9 @@ impl From<NotTaken> for Refusal {
                 retry_after: Some(retry_after),
                 ..Self::new(Kind::Busy, message)
             },
-            NotTaken::Away { retry_after } | NotTaken::Stopping { retry_after } => Self {
+            NotTaken::Away { retry_after }
+            | NotTaken::Merged { retry_after }
+            | NotTaken::Stopping { retry_after } => Self {
                 retry_after: Some(retry_after),
                 ..Self::new(Kind::Away, message)
             },

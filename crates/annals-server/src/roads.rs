@@ -2,17 +2,22 @@
 
 use std::{sync::Arc, time::Duration};
 
+use annals_market::{FeedOptions, TickFeed};
 use annals_record::Timestamp;
 use annals_store::Store;
+use axum::extract::Request;
 use bytes::Bytes;
+use http::{HeaderMap, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     Result, ServerConfig,
     auth::ApiToken,
+    bar_intake::BarIntake,
+    body,
     intake::Intake,
     otlp::{Bounds, Limits},
-    packed::Packed,
+    packed::{Coding, Packed},
     refusal::Refusal,
 };
 
@@ -26,6 +31,8 @@ pub(crate) struct Roads {
     pub(crate) infertrace: Intake,
     /// Spans that InferTrace may hold, in flight included.
     pub(crate) infertrace_room: Semaphore,
+    pub(crate) bars: BarIntake,
+    pub(crate) ticks: Arc<TickFeed>,
     limits: Limits,
 }
 
@@ -42,11 +49,30 @@ impl Gate {
     pub(crate) fn permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.requests).try_acquire_owned().ok()
     }
+
+    /// The body of a request by HTTP, with the leave that it has to keep until it is answered.
+    pub(crate) async fn receive(
+        &self,
+        request: Request,
+    ) -> Result<(OwnedSemaphorePermit, Packed), Refusal> {
+        let permit = self.permit().ok_or_else(Refusal::crowded)?;
+        let coding = coding(request.headers())?;
+        let body = body::hurried(request.into_body(), self.read_timeout);
+        let message = Packed {
+            bytes: body::collect(body, self.max_bytes).await?,
+            coding,
+            most: self.max_bytes,
+        };
+        Ok((permit, message))
+    }
 }
 
 impl Roads {
     pub(crate) async fn open(config: &ServerConfig, store: &Store) -> Result<Self> {
         let timeout = config.ingest_timeout;
+        let mut feed = FeedOptions::default();
+        feed.bars = config.bars.clone();
+        feed.checkpoint = config.checkpoint;
         Ok(Self {
             token: config.token.clone(),
             gate: Gate {
@@ -64,6 +90,8 @@ impl Roads {
             infertrace_room: Semaphore::new(
                 config.infertrace.rows.get().min(Semaphore::MAX_PERMITS),
             ),
+            bars: BarIntake::start(store.clone(), &config.bars, timeout).await?,
+            ticks: TickFeed::new(store.clone(), feed).await?,
             limits: config.limits,
         })
     }
@@ -72,6 +100,26 @@ impl Roads {
     pub(crate) fn bounds(&self) -> Bounds {
         self.limits.at(Timestamp::now())
     }
+}
+
+/// How a body is packed; of several codings in a row none is spoken.
+fn coding(headers: &HeaderMap) -> Result<Coding, Refusal> {
+    let values = headers.get_all(header::CONTENT_ENCODING).iter();
+    let listed = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let mut coding = Coding::Identity;
+    for name in listed {
+        let name = String::from_utf8_lossy(name.trim_ascii());
+        match (coding, Coding::named(&name)) {
+            (_, Some(Coding::Identity)) => {}
+            (Coding::Identity, Some(named)) => coding = named,
+            _ => {
+                return Err(Refusal::media(format!(
+                    "the Content-Encoding {name:?} is not spoken here; send gzip, zstd or none"
+                )));
+            }
+        }
+    }
+    Ok(coding)
 }
 
 /// Unpacks and decodes a request, where it takes long on a thread that nobody waits for.

@@ -2,8 +2,9 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use annals_store::{Store, WriterReport};
-use annals_telemetry::{MIGRATIONS, Span};
+use annals_market::{Bar, FeedReport};
+use annals_store::{Migrations, Store, WriterReport};
+use annals_telemetry::Span;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -15,6 +16,10 @@ use crate::{
     roads::Roads,
     tls,
 };
+
+/// The tables that a server needs.
+pub static MIGRATIONS: [&Migrations; 2] =
+    [&annals_telemetry::MIGRATIONS, &annals_market::MIGRATIONS];
 
 /// What a server is told about its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,13 +58,18 @@ pub struct ServeReport {
     pub otlp: WriterReport,
     /// InferTrace.
     pub infertrace: WriterReport,
+    /// Bars by HTTP.
+    pub bars: WriterReport,
+    /// Ticks by HTTP, and the parts of bars that they became.
+    pub ticks: FeedReport,
 }
 
 impl ServeReport {
-    /// Rows whose fate nobody knows.
+    /// Rows whose fate nobody knows, and parts of bars that were not written.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.otlp.lost + self.infertrace.lost
+        let ticks = self.ticks.written.lost + self.ticks.lost;
+        self.otlp.lost + self.infertrace.lost + self.bars.lost + ticks
     }
 }
 
@@ -140,12 +150,14 @@ impl Server {
     ) -> Result<ServeReport> {
         metrics::handle();
         if self.config.migrate_on_start {
-            store.migrator(&[&MIGRATIONS]).up().await?;
+            store.migrator(&MIGRATIONS).up().await?;
         } else {
             store.check_table::<Span>().await?;
+            store.check_table::<Bar>().await?;
         }
         let roads = Arc::new(Roads::open(&self.config, &store).await?);
         let upkeep = tokio::spawn(metrics::upkeep());
+        let feeding = tokio::spawn(Arc::clone(&roads.ticks).run());
         let half = self.config.shutdown_timeout / 2;
         let serving = |router| Serving {
             router,
@@ -169,6 +181,9 @@ impl Server {
         let _ = told.wait_for(|stop| *stop != Stop::No).await;
         let deadline = Instant::now() + self.config.shutdown_timeout;
         ports.await;
+        // Before the feed is closed: what it was handing over is put back then, and is not forgotten.
+        feeding.abort();
+        let _ = feeding.await;
         let left = || {
             if *stop.borrow() == Stop::Now {
                 Duration::ZERO
@@ -177,21 +192,35 @@ impl Server {
             }
         };
         let mut hurry = stop.clone();
-        let drain = async {
+        let mut drain = Box::pin(async {
             tokio::join!(
                 roads.otlp.shutdown(left()),
-                roads.infertrace.shutdown(left())
+                roads.infertrace.shutdown(left()),
+                roads.bars.shutdown(left()),
+                roads.ticks.close(left()),
             )
+        });
+        let drained = tokio::select! {
+            reports = &mut drain => Some(reports),
+            _ = hurry.wait_for(|stop| *stop == Stop::Now) => None,
         };
-        tokio::pin!(drain);
-        let (otlp, infertrace) = tokio::select! {
-            reports = &mut drain => reports,
-            _ = hurry.wait_for(|stop| *stop == Stop::Now) => (
+        drop(drain);
+        let (otlp, infertrace, bars, ticks) = match drained {
+            Some(reports) => reports,
+            None => (
                 roads.otlp.report_as_lost(),
                 roads.infertrace.report_as_lost(),
+                roads.bars.report_as_lost(),
+                // Counts running minutes as well, which nobody has written either.
+                roads.ticks.close(Duration::ZERO).await,
             ),
         };
         upkeep.abort();
-        Ok(ServeReport { otlp, infertrace })
+        Ok(ServeReport {
+            otlp,
+            infertrace,
+            bars,
+            ticks,
+        })
     }
 }

@@ -1,5 +1,8 @@
 #![doc = include_str!("../../../README.md")]
 
+/// Bars of market data.
+#[cfg(feature = "market")]
+pub use annals_market as market;
 /// What a record is: the derive, its descriptor, fields and filters.
 pub use annals_record as record;
 /// Protocols: OTLP, InferTrace, the HTTP API.

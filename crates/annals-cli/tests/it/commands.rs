@@ -139,7 +139,7 @@ async fn migrations_go_up_and_down(database: TestDatabase) {
     );
     assert!(
         place
-            .run(&["migrate", "down", "--steps", "2", "--yes"])
+            .run(&["migrate", "down", "--steps", "3", "--yes"])
             .out
             .contains("undone kernel")
     );
@@ -258,7 +258,7 @@ async fn doctor_tells_edition_and_versions(database: TestDatabase) {
     let place = Place::of(&database);
     let doctor = place.run(&["doctor", "--json"]).json();
     assert!(doctor["server_version"].as_str().unwrap().contains('.'));
-    assert_eq!(doctor["migrations"]["pending"], 2);
+    assert_eq!(doctor["migrations"]["pending"], 3);
     let has_hypertables = doctor["features"]
         .as_array()
         .unwrap()

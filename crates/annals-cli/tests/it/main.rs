@@ -6,6 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod bars;
+mod bars_pandas;
 mod commands;
 mod outage;
 mod program;

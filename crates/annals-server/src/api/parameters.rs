@@ -21,22 +21,37 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        match Query::<T>::from_request_parts(parts, state).await {
-            Ok(Query(parameters)) => Ok(Self(parameters)),
-            Err(QueryRejection::FailedToDeserializeQueryString(error)) => {
-                let mut text = error.to_string();
-                let mut cause = std::error::Error::source(&error);
-                while let Some(error) = cause {
-                    text = error.to_string();
-                    cause = error.source();
-                }
-                Err(Problem::new(
-                    StatusCode::BAD_REQUEST,
-                    format!("the parameters cannot be read: {text}"),
-                ))
+        query(parts, state).await.map(Self)
+    }
+}
+
+/// The query string as it is, for questions that repeat a parameter.
+pub(super) struct Pairs(pub(super) Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Pairs {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        query(parts, state).await.map(Self)
+    }
+}
+
+async fn query<S: Send + Sync, T: DeserializeOwned>(
+    parts: &mut Parts,
+    state: &S,
+) -> Result<T, Problem> {
+    match Query::<T>::from_request_parts(parts, state).await {
+        Ok(Query(parameters)) => Ok(parameters),
+        Err(QueryRejection::FailedToDeserializeQueryString(error)) => {
+            let mut text = error.to_string();
+            let mut cause = std::error::Error::source(&error);
+            while let Some(error) = cause {
+                text = error.to_string();
+                cause = error.source();
             }
-            Err(error) => Err(Problem::new(StatusCode::BAD_REQUEST, error.to_string())),
+            Err(Problem::unreadable(&text))
         }
+        Err(error) => Err(Problem::new(StatusCode::BAD_REQUEST, error.to_string())),
     }
 }
 

@@ -25,6 +25,14 @@ impl Problem {
         }
     }
 
+    /// Parameters of which one is not known, or is there twice.
+    pub(super) fn unreadable(why: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            format!("the parameters cannot be read: {why}"),
+        )
+    }
+
     /// A parameter that cannot be used.
     pub(super) fn parameter(name: &str, value: &str, expected: &str) -> Self {
         Self::new(
@@ -59,6 +67,23 @@ impl From<annals_telemetry::Error> for Problem {
             Error::TraceNotFound { .. } => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             Error::Rule { .. } => Self::new(StatusCode::BAD_REQUEST, error.to_string()),
             Error::Store(error) => error.into(),
+            other => {
+                tracing::error!(error = %other, "a question has no answer");
+                internal()
+            }
+        }
+    }
+}
+
+impl From<annals_market::Error> for Problem {
+    fn from(error: annals_market::Error) -> Self {
+        use annals_market::Error;
+        match error {
+            Error::Zone { .. } | Error::Timeframe { .. } | Error::Question { .. } => {
+                Self::new(StatusCode::BAD_REQUEST, error.to_string())
+            }
+            Error::Store(error) => error.into(),
+            // A row that nothing here writes.
             other => {
                 tracing::error!(error = %other, "a question has no answer");
                 internal()

@@ -1,17 +1,14 @@
 //! Spans and traces.
 
 use annals_telemetry::{Error, Span, SpanFilter, SpanOrder, SpanStore as _};
-use axum::{
-    Json,
-    extract::{RawQuery, State},
-    response::{IntoResponse, Response},
-};
-use http::{HeaderName, HeaderValue, header};
+use axum::{Json, extract::State, response::Response};
+use http::Uri;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Api,
+    page::page,
     parameters::{Parameters, PathText, count, time},
     problem::Problem,
     span::SpanJson,
@@ -19,9 +16,6 @@ use super::{
 
 /// Spans of a listing at most.
 const MAX_LIMIT: u64 = 10_000;
-
-/// Where a listing goes on.
-const NEXT_CURSOR: HeaderName = HeaderName::from_static("annals-next-cursor");
 
 /// A trace.
 #[derive(Serialize, ToSchema)]
@@ -109,7 +103,7 @@ pub(super) struct Listing {
 )]
 pub(super) async fn list_spans(
     State(api): State<Api>,
-    RawQuery(query): RawQuery,
+    asked: Uri,
     Parameters(listing): Parameters<Listing>,
 ) -> Result<Response, Problem> {
     let limit = count("limit", listing.limit.as_deref(), 100, (1, MAX_LIMIT))?;
@@ -127,40 +121,7 @@ pub(super) async fn list_spans(
         order,
         after: listing.cursor,
     };
-    let page = api.spans().list_spans(filter).await?;
-    let spans: Vec<SpanJson> = page.rows.into_iter().map(SpanJson::from).collect();
-    let mut response = Json(spans).into_response();
-    if let Some(next) = page.next {
-        let link = format!("<{}>; rel=\"next\"", next_link(query.as_deref(), &next));
-        let headers = response.headers_mut();
-        for (name, value) in [(NEXT_CURSOR, next), (header::LINK, link)] {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert(name, value);
-            }
-        }
-    }
-    Ok(response)
-}
-
-/// The same question with another cursor.
-fn next_link(query: Option<&str>, cursor: &str) -> String {
-    let others = query.unwrap_or_default().split('&');
-    let kept = others.filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
-    let mut pairs: Vec<String> = kept.map(str::to_owned).collect();
-    pairs.push(format!("cursor={cursor}"));
-    format!("/spans?{}", pairs.join("&"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_link_asks_the_same_with_another_cursor() {
-        assert_eq!(next_link(None, "b"), "/spans?cursor=b");
-        assert_eq!(
-            next_link(Some("model=gpt-4&cursor=a&limit=2"), "b"),
-            "/spans?model=gpt-4&limit=2&cursor=b"
-        );
-    }
+    let found = api.spans().list_spans(filter).await?;
+    let spans: Vec<SpanJson> = found.rows.into_iter().map(SpanJson::from).collect();
+    Ok(page(&spans, &asked, found.next))
 }

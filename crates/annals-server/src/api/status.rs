@@ -39,6 +39,13 @@ pub(super) async fn index() -> Json<Index> {
             "/models/{name}/latency?window=5m",
             "/models/{name}/regression",
             "/models/{name}/analysis",
+            "/bars/{symbol}?timeframe=5m",
+            "/bars/{symbol}/latest?limit=200",
+            "/bars/{symbol}/gaps",
+            "/bars?symbols=A,B&limit=1",
+            "/symbols",
+            "POST /bars",
+            "POST /ticks",
             "/health",
             "/ready",
             "/version",
@@ -120,6 +127,7 @@ pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     // Sets the pool's gauges. A database that is away is no reason to hide the other figures.
     let _ = tokio::time::timeout(POOL_WITHIN, api.spans().store().health()).await;
     crate::metrics::infertrace_queue(api.roads.infertrace.held());
+    crate::metrics::feed(&api.roads.ticks);
     (
         [(
             header::CONTENT_TYPE,

@@ -21,13 +21,18 @@ const WRONG: [&str; 6] = [
     "correct-horse-battery",
 ];
 
-const DATA: [&str; 7] = [
+const DATA: [&str; 12] = [
     "/spans",
     "/traces/x",
     "/models",
     "/models/m/latency",
     "/models/m/regression",
     "/models/m/analysis",
+    "/bars?symbols=A",
+    "/bars/A",
+    "/bars/A/latest",
+    "/bars/A/gaps",
+    "/symbols",
     "/metrics",
 ];
 
@@ -70,6 +75,25 @@ async fn questions_about_data_need_the_token() {
         }
         let expected = if path == "/traces/x" { 404 } else { 200 };
         assert_eq!(ask(&served, path, RIGHT).await.status, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn bars_and_ticks_need_the_token() {
+    let served = guarded().await;
+    for (path, taken) in [("/bars", 200), ("/ticks", 202)] {
+        for (authorization, expected) in WRONG
+            .map(|wrong| (wrong, 401))
+            .into_iter()
+            .chain([(RIGHT, taken)])
+        {
+            let mut headers = headers(authorization);
+            headers.push(("content-type", "application/json"));
+            let sent = request(Method::POST, path, &headers, whole("[]"));
+            let answer = send(served.http, sent).await;
+            assert_eq!(answer.status, expected, "{path} {authorization:?}");
+            assert!(!format!("{answer:?}").contains(TOKEN), "{answer:?}");
+        }
     }
 }
 

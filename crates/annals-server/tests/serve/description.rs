@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::{client::get, serving};
+use crate::{
+    client::{get, post},
+    serving,
+};
 
 /// Where every `$ref` in a value points to.
 fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
@@ -43,6 +46,11 @@ async fn every_path_is_described_and_every_reference_leads_somewhere() {
         "/models/{name}/latency",
         "/models/{name}/regression",
         "/models/{name}/analysis",
+        "/bars",
+        "/bars/{symbol}",
+        "/bars/{symbol}/latest",
+        "/bars/{symbol}/gaps",
+        "/symbols",
     ] {
         assert!(described.contains(&path), "{path} is not in {described:?}");
         let get = &document["paths"][path]["get"];
@@ -61,8 +69,17 @@ async fn every_path_is_described_and_every_reference_leads_somewhere() {
 async fn every_path_that_is_described_is_served() {
     let served = serving::in_memory(&[]).await;
     let document = get(served.http, "/openapi.json").await.found();
-    for path in document["paths"].as_object().unwrap().keys() {
-        let asked = path.replace("{id}", "x").replace("{name}", "m");
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        if methods["get"].is_null() {
+            let answer = post(served.http, path, &[], "").await;
+            assert_eq!(answer.status, 415, "{path}");
+            continue;
+        }
+        let mut asked = path.replace("{id}", "x").replace("{name}", "m");
+        asked = asked.replace("{symbol}", "A");
+        if path == "/bars" {
+            asked += "?symbols=A";
+        }
         let answer = get(served.http, &asked).await;
         let expected = if path == "/traces/{id}" { 404 } else { 200 };
         assert_eq!(answer.status, expected, "{path}");
@@ -84,6 +101,25 @@ async fn every_parameter_of_a_question_is_described() {
             "/models/{name}/latency",
             &["name", "window", "until", "version"],
         ),
+        (
+            "/bars/{symbol}",
+            &[
+                "symbol",
+                "timeframe",
+                "start",
+                "end",
+                "limit",
+                "cursor",
+                "zone",
+            ],
+        ),
+        (
+            "/bars/{symbol}/latest",
+            &["symbol", "timeframe", "limit", "zone"],
+        ),
+        ("/bars/{symbol}/gaps", &["symbol", "start", "end"]),
+        ("/bars", &["symbols", "symbol", "limit"]),
+        ("/symbols", &["since"]),
     ] {
         let parameters = document["paths"][path]["get"]["parameters"].as_array();
         let described: Vec<&str> = parameters
@@ -95,4 +131,43 @@ async fn every_parameter_of_a_question_is_described() {
             assert!(described.contains(name), "{path} {name}: {described:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn bodies_are_described_with_every_media_type_and_field() {
+    let served = serving::in_memory(&[]).await;
+    let document = get(served.http, "/openapi.json").await.found();
+    for (path, media, item, required) in [
+        (
+            "/bars",
+            &["application/json", "application/x-ndjson", "text/csv"][..],
+            "BarInput",
+            &[
+                "symbol",
+                "timestamp",
+                "open",
+                "high",
+                "low",
+                "close",
+                "volume",
+            ][..],
+        ),
+        (
+            "/ticks",
+            &["application/json", "application/x-ndjson"],
+            "TickInput",
+            &["symbol", "price", "size", "timestamp"],
+        ),
+    ] {
+        let post = &document["paths"][path]["post"];
+        let described = post["requestBody"]["content"].as_object().unwrap();
+        let described: Vec<&str> = described.keys().map(String::as_str).collect();
+        assert_eq!(described, media, "{path}");
+        assert!(post["responses"]["429"].is_object(), "{path}");
+        let schema = &document["components"]["schemas"][item];
+        assert_eq!(schema["required"], serde_json::json!(required), "{schema}");
+    }
+    let ticks = &document["paths"]["/ticks"]["post"];
+    assert!(ticks["responses"]["202"].is_object());
+    assert!(ticks["description"].as_str().unwrap().contains("in memory"));
 }

@@ -10,6 +10,9 @@
 
 mod absence;
 mod auth;
+mod bars;
+mod bars_away;
+mod bars_refused;
 mod client;
 mod description;
 mod exporting;
@@ -27,4 +30,5 @@ mod span_limits;
 mod spans;
 mod starting;
 mod stopping;
+mod ticks;
 mod tls;

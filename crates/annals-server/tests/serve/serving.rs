@@ -27,7 +27,11 @@ pub(crate) struct Served {
 
 /// Defaults but for the ports, which the system chooses, and the given settings.
 pub(crate) fn sources(settings: Settings<'_>) -> Sources {
-    let mut sources = Sources::of(&[annals_store::config::SETTINGS, annals_server::SETTINGS]);
+    let mut sources = Sources::of(&[
+        annals_store::config::SETTINGS,
+        annals_server::SETTINGS,
+        annals_market::config::SETTINGS,
+    ]);
     for port in ["HTTP_ADDR", "OTLP_GRPC_ADDR", "OTLP_HTTP_ADDR"] {
         sources = sources.with_flag(port, "127.0.0.1:0");
     }

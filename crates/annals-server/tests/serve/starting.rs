@@ -82,6 +82,19 @@ async fn without_tables_and_leave_to_make_them_nothing_is_served() {
 }
 
 #[tokio::test]
+async fn the_tables_of_every_family_are_looked_for() {
+    let store = Store::open("sqlite::memory:").await.unwrap();
+    let [telemetry, _] = annals_server::MIGRATIONS;
+    store.migrator(&[telemetry]).up().await.unwrap();
+    let settings = config(&[("MIGRATE_ON_START", "false")]);
+    let server = Server::bind(settings).await.unwrap();
+    let (_stop, told) = watch::channel(Stop::No);
+    let ready = || panic!("it is not ready");
+    let error = within(server.serve(store, told, ready)).await.unwrap_err();
+    assert!(error.to_string().contains("bars_1m"), "{error}");
+}
+
+#[tokio::test]
 async fn connections_beyond_their_number_wait_for_one_that_ends() {
     let served = crate::serving::in_memory(&[("MAX_CONNECTIONS", "1")]).await;
     let first = tokio::net::TcpStream::connect(served.http).await.unwrap();

@@ -1,0 +1,43 @@
+//! How far an import is, on a terminal.
+
+use std::{io::Read, time::Duration};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar of bytes on a terminal's standard error; nothing elsewhere.
+#[derive(Debug)]
+pub(super) struct Progress(ProgressBar);
+
+impl Progress {
+    /// Of an input whose length may be known.
+    pub(super) fn of(length: Option<u64>) -> Self {
+        let template = match length {
+            Some(_) => "{wide_bar} {bytes} of {total_bytes}, {msg}, {eta} left",
+            None => "{spinner} {bytes}, {msg}",
+        };
+        let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(250));
+        Self(bar)
+    }
+
+    /// The input, counted as it is read.
+    pub(super) fn reading(&self, input: impl Read) -> impl Read {
+        self.0.wrap_read(input)
+    }
+
+    pub(super) fn rows(&self, rows: u64) {
+        self.0.set_message(format!("{rows} rows"));
+    }
+
+    /// Prints a line to standard error, which the bar does not overwrite.
+    pub(super) fn say(&self, line: &str) {
+        self.0.suspend(|| eprintln!("{line}"));
+    }
+
+    pub(super) fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
