@@ -1,7 +1,5 @@
 //! The newest bars of one symbol or of many.
 
-use std::collections::VecDeque;
-
 use annals_record::{Json, Value};
 use annals_store::{Store, sql::Dialect};
 
@@ -30,27 +28,30 @@ pub(crate) async fn of_symbol(
         return Ok(bars);
     }
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut minutes: VecDeque<Bar> = VecDeque::new();
-    let (mut starts, mut oldest) = (0, None);
-    // The bar that is one too many ends the one before it, which then is whole.
-    while starts <= wanted {
-        let query = match minutes.front() {
-            Some(first) => query().filter(Bar::TIMESTAMP.lt(first.timestamp)),
+    // Backwards, and rolled up as soon as a bar is whole, so that a step is held at most and not years.
+    let mut parts: Vec<Vec<Bar>> = Vec::new();
+    let mut whole = 0;
+    let mut minutes: Vec<Bar> = Vec::new();
+    while whole < wanted {
+        let query = match minutes.last() {
+            Some(oldest) => query().filter(Bar::TIMESTAMP.lt(oldest.timestamp)),
             None => query(),
         };
-        let page = query.limit(STEP).fetch().await?.rows;
-        if page.is_empty() {
-            break;
-        }
-        for minute in page {
-            let start = timeframe.start_of(minute.timestamp, zone);
-            if oldest != Some(start) {
-                (starts, oldest) = (starts + 1, Some(start));
-            }
-            minutes.push_front(minute);
-        }
+        let step = query.limit(STEP).fetch().await?.rows;
+        let Some(oldest) = step.last() else { break };
+        let start = timeframe.start_of(oldest.timestamp, zone);
+        minutes.extend(step);
+        let rest =
+            minutes.partition_point(|minute| minute.timestamp >= timeframe.end_of(start, zone));
+        let done: Vec<Bar> = minutes.drain(..rest).rev().collect();
+        let bars = roll_up(done, timeframe, zone)?;
+        whole += bars.len();
+        parts.push(bars);
     }
-    let mut bars = roll_up(minutes, timeframe, zone)?;
+    minutes.reverse();
+    parts.push(roll_up(minutes, timeframe, zone)?);
+    parts.reverse();
+    let mut bars = parts.concat();
     let spare = bars.len().saturating_sub(wanted);
     Ok(bars.split_off(spare))
 }

@@ -1,5 +1,7 @@
 //! Bars of one symbol in a time range, of a minute or rolled up as they are read.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use annals_record::{Timestamp, TimestampMicros};
 use annals_store::Store;
 
@@ -21,8 +23,9 @@ pub(crate) async fn read(store: &Store, range: BarRange) -> Result<BarPage> {
     let Some(mut from) = first_start(timeframe, &zone, start) else {
         return Ok(BarPage::default());
     };
+    let question = fingerprint(&symbol, timeframe, &zone);
     if let Some(cursor) = after {
-        from = from.max(timeframe.end_of(place(&cursor)?, &zone));
+        from = from.max(timeframe.end_of(place(&cursor, question)?, &zone));
     }
     let until = timeframe.end_of(TimestampMicros::floor(end), &zone);
     let wanted = limit.map_or(usize::MAX, |limit| {
@@ -46,7 +49,7 @@ pub(crate) async fn read(store: &Store, range: BarRange) -> Result<BarPage> {
     if page.bars.len() > wanted {
         page.bars.truncate(wanted);
         let last = page.bars.last();
-        page.next = last.map(|bar| bar.timestamp.unix_micros().to_string());
+        page.next = last.map(|bar| format!("{question:016x}{}", bar.timestamp.unix_micros()));
     }
     Ok(page)
 }
@@ -72,15 +75,29 @@ fn first_start(timeframe: Timeframe, zone: &Zone, start: Timestamp) -> Option<Ti
     (Timestamp::from(next) >= start).then_some(next)
 }
 
+/// Tells questions apart, so that a cursor is not used with another one.
+fn fingerprint(symbol: &str, timeframe: Timeframe, zone: &Zone) -> u64 {
+    // Keys are fixed: a cursor must mean the same in every process.
+    let mut hasher = DefaultHasher::new();
+    (symbol, timeframe, zone.name()).hash(&mut hasher);
+    hasher.finish()
+}
+
 /// The bar after which a page begins.
-fn place(cursor: &str) -> Result<TimestampMicros> {
-    let micros = cursor.parse().ok();
-    micros
-        .and_then(|micros| TimestampMicros::from_unix_micros(micros).ok())
-        .ok_or(Error::Question {
-            field: "the cursor",
-            needs: "one that the page before gave out",
-        })
+fn place(cursor: &str, question: u64) -> Result<TimestampMicros> {
+    let refuse = |needs| Error::Question {
+        field: "the cursor",
+        needs,
+    };
+    let parts = cursor.split_at_checked(16).and_then(|(question, micros)| {
+        let micros = TimestampMicros::from_unix_micros(micros.parse().ok()?).ok()?;
+        Some((u64::from_str_radix(question, 16).ok()?, micros))
+    });
+    match parts {
+        Some((of, place)) if of == question => Ok(place),
+        Some(_) => Err(refuse("of the same symbol, timeframe and zone")),
+        None => Err(refuse("one that the page before gave out")),
+    }
 }
 
 async fn minutes(

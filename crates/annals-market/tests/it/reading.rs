@@ -60,6 +60,12 @@ async fn a_range_pages_by_cursor(database: TestDatabase) {
         }
         assert_eq!(seen, days(10), "{limit}");
     }
+    let page = bars
+        .get_bars(BarRange::new("A", time(0), time(9)).with_limit(1))
+        .await;
+    let other = BarRange::new("B", time(0), time(9)).after(page.unwrap().next.unwrap());
+    let error = bars.get_bars(other).await.unwrap_err();
+    assert!(error.to_string().contains("same symbol"), "{error}");
     let broken = BarRange::new("A", time(0), time(9)).after("yesterday");
     let error = bars.get_bars(broken).await.unwrap_err();
     assert!(
