@@ -1,10 +1,13 @@
 //! `annals dead-letters`.
 
-use std::{process::ExitCode, time::Duration};
+mod replay;
 
-use annals_record::{Filter, Record, Uuid};
-use annals_store::{DeadLetter, Replayed, Store};
-use annals_telemetry::{Span, Spans, SpansOptions};
+use std::process::ExitCode;
+
+use annals_market::Bar;
+use annals_record::{Filter, Payload, Record, Uuid};
+use annals_store::{DeadLetter, Store};
+use annals_telemetry::Span;
 use serde::Serialize;
 
 use crate::{
@@ -32,7 +35,9 @@ pub(crate) async fn run(
             list(&store, table.as_deref(), *limit, after.clone(), json).await?;
         }
         DeadLettersCommand::Show { id } => show(&store, *id, json).await?,
-        DeadLettersCommand::Replay { which } => return replay(store, which, json).await,
+        DeadLettersCommand::Replay { which } => {
+            return replay::run(args, &store, which, json).await;
+        }
         DeadLettersCommand::Purge { which, yes } => {
             let filter = filter_of(which);
             let count = store
@@ -133,6 +138,19 @@ impl Letter {
     }
 }
 
+fn as_record<R: Record>(
+    letter: &DeadLetter,
+    content: &Payload,
+) -> Result<Option<serde_json::Value>, CliError> {
+    if letter.table_name != R::DESCRIPTOR.table {
+        return Ok(None);
+    }
+    let record = content.to_record::<R>().ok();
+    Ok(record
+        .map(|record| serde_json::to_value(Shown(&record)))
+        .transpose()?)
+}
+
 async fn show(store: &Store, id: Uuid, json: bool) -> Result<(), CliError> {
     let letter = store
         .dead_letters()
@@ -141,11 +159,13 @@ async fn show(store: &Store, id: Uuid, json: bool) -> Result<(), CliError> {
         .ok_or(CliError::NoSuchLetter(id))?;
     let content = letter.content()?;
     // A record that this program knows is shown as it would be anywhere else.
-    let record = match content.to_record::<Span>() {
-        Ok(span) if letter.table_name == Span::DESCRIPTOR.table => {
-            serde_json::to_value(Shown(&span))?
-        }
-        _ => serde_json::to_value(&content)?,
+    let record = match as_record::<Span>(&letter, &content)? {
+        Some(span) => Some(span),
+        None => as_record::<Bar>(&letter, &content)?,
+    };
+    let record = match record {
+        Some(record) => record,
+        None => serde_json::to_value(&content)?,
     };
     let mut shown = Letter::without_record(&letter);
     if json {
@@ -163,54 +183,4 @@ async fn show(store: &Store, id: Uuid, json: bool) -> Result<(), CliError> {
         "record    {}",
         serde_json::to_string_pretty(&record)?
     ))
-}
-
-async fn replay(store: Store, which: &Which, json: bool) -> Result<ExitCode, CliError> {
-    for id in &which.ids {
-        if store.dead_letters().get(*id).await?.is_none() {
-            return Err(CliError::NoSuchLetter(*id));
-        }
-    }
-    let mut total = Replayed::default();
-    let mut cursor: Option<String> = None;
-    let spans = Spans::new(store.clone(), SpansOptions::default()).await?;
-    loop {
-        let mut query = store
-            .dead_letters()
-            .list()
-            .filter(filter_of(which))
-            .limit(PAGE);
-        if let Some(cursor) = cursor.take() {
-            query = query.after(cursor);
-        }
-        let page = query.fetch().await?;
-        if let Some(foreign) = page
-            .rows
-            .iter()
-            .find(|letter| letter.table_name != Span::DESCRIPTOR.table)
-        {
-            return Err(CliError::ForeignTable(foreign.table_name.clone()));
-        }
-        let replayed = spans.writer().replay(page.rows).await?;
-        total.committed += replayed.committed;
-        total.refused += replayed.refused;
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => break,
-        }
-    }
-    let _report = spans.shutdown(Duration::from_secs(10)).await;
-    if json {
-        print_json(&serde_json::json!({ "committed": total.committed, "refused": total.refused }))?;
-    } else {
-        print_line(&format!(
-            "replayed {}, refused again {}",
-            total.committed, total.refused
-        ))?;
-    }
-    Ok(if total.refused == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
 }

@@ -3,7 +3,7 @@
 use annals_record::{Record, Timestamp, TimestampMicros, Value};
 use annals_store::Store;
 
-use crate::{Result, Timeframe, Zone};
+use crate::{Error, Result, Timeframe, Zone};
 
 /// Microseconds of a minute.
 const MINUTE: i64 = 60_000_000;
@@ -35,6 +35,12 @@ pub(crate) async fn between(
     start: Timestamp,
     end: Timestamp,
 ) -> Result<Vec<Gap>> {
+    if end < start {
+        return Err(Error::Question {
+            field: "the end",
+            needs: "the start or later",
+        });
+    }
     let floor = TimestampMicros::floor(start);
     let mut first = Timeframe::M1.start_of(floor, &Zone::utc());
     if Timestamp::from(first) < start {

@@ -260,6 +260,22 @@ async fn bars_that_the_table_refuses_are_parked(database: TestDatabase) {
         "3 row(s): 2 committed, 1 parked, 0 refused\n\
          parked bars are kept: annals dead-letters list --table bars_1m\n"
     );
+
+    let list = place.json(&["dead-letters", "list", "--table", "bars_1m"]);
+    let id = list["dead_letters"][0]["id"].as_str().unwrap();
+    let shown = place.json(&["dead-letters", "show", id]);
+    assert_eq!(shown["record"]["volume"], 2);
+    let refused = place.run(&["dead-letters", "replay", "--all"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let no_rule = match database.backend {
+        Backend::Sqlite => "DROP TRIGGER rule",
+        _ => "ALTER TABLE bars_1m DROP CONSTRAINT rule",
+    };
+    database.execute(no_rule).await;
+    let replayed = place.json(&["dead-letters", "replay", "--table", "bars_1m"]);
+    assert_eq!(replayed, json!({ "committed": 1, "refused": 0 }));
+    let latest = place.json(&["bars", "get", "AAPL"]);
+    assert_eq!(latest["bars"].as_array().unwrap().len(), 3);
 }
 
 async fn json_has_what_a_program_needs(database: TestDatabase) {
