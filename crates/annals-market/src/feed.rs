@@ -13,7 +13,7 @@ use std::{
 };
 
 use annals_record::{OnConflict, Timestamp};
-use annals_store::{Store, WriterReport};
+use annals_store::{Overflow, Store, WriterReport};
 use tokio::time::Instant;
 
 use crate::{
@@ -26,7 +26,7 @@ use waiting::Waiting;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FeedOptions {
-    /// How parts are written. They are merged, whatever it says of conflicts.
+    /// How parts are written. They are merged and wait for room, whatever it says of conflicts and overflow.
     pub bars: BarsOptions,
     /// How minutes are closed.
     pub aggregator: AggregatorOptions,
@@ -108,8 +108,11 @@ impl TickFeed {
     ///
     /// The database could not be asked about the table's chunks.
     pub async fn new(store: Store, options: FeedOptions) -> Result<Arc<Self>> {
+        let mut writer = options.bars.writer.clone();
+        // What has no room waits here, and is neither dropped nor in the feed's way.
+        writer.overflow = Overflow::Block;
         // Two parts that are equal are two parts: nobody sends one again.
-        let bars = Bars::under(store, options.bars.writer.clone(), OnConflict::MergeEach).await?;
+        let bars = Bars::under(store, writer, OnConflict::MergeEach).await?;
         Ok(Arc::new(Self {
             aggregator: Aggregator::new(options.aggregator),
             bars,
