@@ -16,7 +16,7 @@ use crate::{
     otlp::{Bounds, Decoded, RefusedSpan, json, traces},
     packed::Packed,
     refusal::{Form, Refusal},
-    roads::{Roads, decode},
+    roads::Roads,
 };
 
 /// Reasons for refused spans that an answer repeats.
@@ -49,7 +49,10 @@ async fn write(
     patience: Option<Duration>,
 ) -> Result<ExportTraceServiceResponse, Refusal> {
     let bounds = roads.bounds();
-    let decoded = decode(message, move |message| read(form, message, &bounds)).await?;
+    let decoded = roads
+        .gate
+        .decode(message, move |message| read(form, message, &bounds))
+        .await?;
     let taken = roads.otlp.write(road, decoded, patience).await?;
     Ok(ExportTraceServiceResponse {
         partial_success: partial_success(&taken.refused),

@@ -1,6 +1,6 @@
 //! What the roads in share: their gate, their intakes, their limits.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use annals_market::{FeedOptions, TickFeed};
 use annals_record::Timestamp;
@@ -40,6 +40,9 @@ pub(crate) struct Roads {
 #[derive(Debug)]
 pub(crate) struct Gate {
     requests: Arc<Semaphore>,
+    /// Large requests that are decoded at once: more would not be done sooner, and each is in memory twice
+    /// meanwhile.
+    decoding: Arc<Semaphore>,
     pub(crate) max_bytes: usize,
     pub(crate) read_timeout: Duration,
 }
@@ -65,6 +68,26 @@ impl Gate {
         };
         Ok((permit, message))
     }
+
+    /// Unpacks and decodes a request, where it takes long on a thread that nobody waits for.
+    pub(crate) async fn decode<T: Send + 'static>(
+        &self,
+        message: Packed,
+        decode: impl FnOnce(Bytes) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        if message.is_small() {
+            return decode(message.unpack()?);
+        }
+        let turn = Arc::clone(&self.decoding).acquire_owned().await;
+        let decoded = tokio::task::spawn_blocking(move || {
+            // Until the end, though the client may have left.
+            let _turn = turn;
+            decode(message.unpack()?)
+        });
+        decoded
+            .await
+            .unwrap_or_else(|_| Err(Refusal::internal("the request could not be decoded")))
+    }
 }
 
 impl Roads {
@@ -81,6 +104,9 @@ impl Roads {
                         .max_concurrent_requests
                         .get()
                         .min(Semaphore::MAX_PERMITS),
+                )),
+                decoding: Arc::new(Semaphore::new(
+                    std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
                 )),
                 max_bytes: config.max_request_bytes.get(),
                 read_timeout: config.read_timeout,
@@ -120,17 +146,4 @@ fn coding(headers: &HeaderMap) -> Result<Coding, Refusal> {
         }
     }
     Ok(coding)
-}
-
-/// Unpacks and decodes a request, where it takes long on a thread that nobody waits for.
-pub(crate) async fn decode<T: Send + 'static>(
-    message: Packed,
-    decode: impl FnOnce(Bytes) -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
-    if message.is_small() {
-        return decode(message.unpack()?);
-    }
-    tokio::task::spawn_blocking(move || decode(message.unpack()?))
-        .await
-        .unwrap_or_else(|_| Err(Refusal::internal("the request could not be decoded")))
 }

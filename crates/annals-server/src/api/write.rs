@@ -24,7 +24,7 @@ use crate::{
     metrics::{self, Outcome, Road},
     packed::Packed,
     refusal::Refusal,
-    roads::{Roads, decode},
+    roads::Roads,
 };
 
 /// How rows are written one after the other.
@@ -120,7 +120,10 @@ pub(super) async fn write_bars(
         }
     };
     let answer = taken(&api.roads, Road::Bars, request, async |format, message| {
-        let rows = decode(message, move |body| bars(format, &body)).await?;
+        let gate = &api.roads.gate;
+        let rows = gate
+            .decode(message, move |body| bars(format, &body))
+            .await?;
         let taken = api.roads.bars.write(rows, conflict).await?;
         let refused_count = taken.refused.count;
         let answer = BarsTaken {
@@ -207,7 +210,7 @@ pub(super) async fn feed_ticks(
     taken(&api.roads, Road::Ticks, request, async |format, message| {
         let roads = Arc::clone(&api.roads);
         // Fed where it was decoded: many ticks take a while, which nobody else should wait for.
-        let answer = decode(message, move |body| {
+        let answer = api.roads.gate.decode(message, move |body| {
             let rows = ticks(format, &body)?;
             feed(&roads.ticks, rows).map_err(Refusal::feed_full)
         });

@@ -25,7 +25,7 @@ use crate::{
     otlp::RefusedSpan,
     otlp_export::reasons,
     refusal::Refusal,
-    roads::{Roads, decode},
+    roads::Roads,
 };
 
 /// The metadata that tells why spans of a batch were rejected, where the contract has no field for it.
@@ -163,11 +163,13 @@ async fn write<M: Message + Default + 'static>(
 ) -> Result<Taken, Refusal> {
     let Call { message, patience } = call;
     let bounds = roads.bounds();
-    let batch = decode(message, move |message| {
-        let request = M::decode(message)?;
-        Ok(read(request).checked(|span| bounds.check_foreign(span, START)))
-    })
-    .await?;
+    let batch = roads
+        .gate
+        .decode(message, move |message| {
+            let request = M::decode(message)?;
+            Ok(read(request).checked(|span| bounds.check_foreign(span, START)))
+        })
+        .await?;
     metrics::ids_made(batch.made_ids.trace_ids + batch.made_ids.span_ids);
 
     let mut decoded = batch.decoded;

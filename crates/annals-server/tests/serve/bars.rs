@@ -335,7 +335,10 @@ async fn symbols_and_gaps(database: TestDatabase) {
     );
     assert_eq!(found(&served, &gaps(0, 1)).await, json!([]));
     let error = get(served.http, &gaps(1, 0)).await.refusal(400);
-    assert!(error.contains("the end must be the start or later"), "{error}");
+    assert!(
+        error.contains("the end must be the start or later"),
+        "{error}"
+    );
     let day = found(&served, &format!("/bars/B/gaps?end={}", minute(1_440))).await;
     let first = json!(gap(2, 4));
     assert_eq!((&day[0], day.as_array().unwrap().len()), (&first, 2));
