@@ -7,6 +7,7 @@
 //! | [`measure`] | rounds in which the ways take turns, and what a round cost |
 //! | [`library`] | the timed part of every write through the library |
 //! | [`ingest`], [`connections`], [`inserts`], [`sqlite`], [`trace`] | the benches of the library |
+//! | [`bars`] | the benches of bars: bursts, and the warm-up of a service |
 //! | [`serve`] | the benches of the program `annals serve`, from outside |
 //! | [`report`], [`machine`] | tables, goals, and where they were measured |
 //!
