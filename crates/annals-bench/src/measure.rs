@@ -101,6 +101,15 @@ pub(crate) struct Contest<W> {
     pub(crate) turns: Vec<Vec<Turn>>,
 }
 
+impl<W> Contest<W> {
+    /// With another goal, for a table against another way.
+    pub(crate) fn with_goal(mut self, goal: f64) -> Self {
+        let ways = self.ways.iter_mut().filter(|way| way.goal.is_some());
+        ways.for_each(|way| way.goal = Some(goal));
+        self
+    }
+}
+
 /// Lets every way have one turn in each round. Who begins changes from round to round, so that
 /// nobody always finds the machine as the same other left it.
 pub(crate) async fn contest<W: Copy>(
