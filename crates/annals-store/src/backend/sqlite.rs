@@ -168,8 +168,10 @@ impl Sqlite {
     }
 
     pub(crate) async fn close(&self) {
-        self.writer.close();
-        self.readers.iter().for_each(ConnectionThread::close);
+        for reader in &self.readers {
+            reader.close().await;
+        }
+        self.writer.close().await;
     }
 }
 

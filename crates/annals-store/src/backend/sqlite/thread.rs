@@ -13,6 +13,8 @@ type Work = Box<dyn FnOnce(&mut Connection) + Send>;
 pub(super) struct ConnectionThread {
     /// Taken out to close.
     sender: Mutex<Option<mpsc::Sender<Work>>>,
+    /// Hears of the connection's end; taken out by whoever waits for it.
+    ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 impl ConnectionThread {
@@ -23,6 +25,7 @@ impl ConnectionThread {
     ) -> Result<Self, DriverError> {
         let (sender, receiver) = mpsc::channel::<Work>();
         let (opened, answer) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
         let run = move || {
             let mut connection = match open() {
                 Ok(connection) => connection,
@@ -36,6 +39,8 @@ impl ConnectionThread {
             while let Ok(work) = receiver.recv() {
                 work(&mut connection);
             }
+            drop(connection);
+            let _ = end.send(());
         };
         std::thread::Builder::new()
             .name("annals-sqlite".to_owned())
@@ -44,6 +49,7 @@ impl ConnectionThread {
         answer.await.map_err(|_| DriverError::SqliteClosed)??;
         Ok(Self {
             sender: Mutex::new(Some(sender)),
+            ended: Mutex::new(Some(ended)),
         })
     }
 
@@ -69,10 +75,16 @@ impl ConnectionThread {
         Ok(answer.await.map_err(|_| DriverError::SqliteClosed)??)
     }
 
-    pub(super) fn close(&self) {
-        self.sender
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+    /// Takes nothing more, and waits until what was sent is done and the connection is closed: the last
+    /// one of a file to be closed moves its log into it.
+    pub(super) async fn close(&self) {
+        drop(take(&self.sender));
+        if let Some(ended) = take(&self.ended) {
+            let _ = ended.await;
+        }
     }
+}
+
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }

@@ -115,3 +115,16 @@ fn a_program_killed_while_it_writes_loses_nothing_that_it_acknowledged() {
         assert_eq!(database.number(fine).await, 1);
     });
 }
+
+#[test]
+fn a_closed_file_has_its_log_in_it() {
+    backend::run(Backend::Sqlite, |database| async move {
+        let store = database.store().await;
+        store.migrator(&[]).up().await.unwrap();
+        let file = database.url.strip_prefix("sqlite:").unwrap();
+        let log = format!("{file}-wal");
+        assert!(std::fs::exists(&log).unwrap());
+        store.close().await;
+        assert!(!std::fs::exists(&log).unwrap());
+    });
+}
