@@ -7,11 +7,11 @@ mod dead_letters;
 mod demo;
 mod doctor;
 mod error;
-mod import;
 mod migrate;
 mod output;
 mod serve;
 mod settings;
+mod spans;
 mod traces;
 
 use std::process::ExitCode;
@@ -68,7 +68,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
             return dead_letters::run(database, command, json).await;
         }
         Command::Traces { command } => traces::run(database, command, json).await?,
-        Command::Spans { command } => return import::run(database, command, json).await,
+        Command::Spans { command } => return spans::run(database, command, json).await,
         Command::Bars { command } => return bars::run(database, command, json).await,
         Command::Serve(args) => return serve::run(database, args, json).await,
         Command::Settings => settings::run(database, json)?,

@@ -73,6 +73,25 @@ pub enum Conflict {
     Ignore,
 }
 
+impl Conflict {
+    /// Each policy by its name.
+    pub const NAMES: [(&'static str, Self); 3] = [
+        ("replace", Self::Replace),
+        ("merge", Self::Merge),
+        ("ignore", Self::Ignore),
+    ];
+
+    /// What names there are, for those who write another one.
+    pub const EXPECTED: &'static str = "replace, merge or ignore";
+
+    /// The policy of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let mut names = Self::NAMES.into_iter();
+        names.find_map(|(known, policy)| (known == name).then_some(policy))
+    }
+}
+
 impl From<Conflict> for OnConflict {
     fn from(conflict: Conflict) -> Self {
         match conflict {
@@ -134,15 +153,8 @@ impl BarsOptions {
             ],
             "block, reject or drop-oldest",
         )?;
-        options.conflict = sources.choice(
-            "BARS_DB_CONFLICT",
-            &[
-                ("replace", Conflict::Replace),
-                ("merge", Conflict::Merge),
-                ("ignore", Conflict::Ignore),
-            ],
-            "replace, merge or ignore",
-        )?;
+        options.conflict =
+            sources.choice("BARS_DB_CONFLICT", &Conflict::NAMES, Conflict::EXPECTED)?;
         options.interval = sources.duration("BARS_DB_WRITE_INTERVAL")?;
         Ok(options)
     }

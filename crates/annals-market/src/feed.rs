@@ -8,7 +8,10 @@
 mod waiting;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -88,7 +91,7 @@ pub struct FeedReport {
     pub ticks: TickCounts,
     /// Where parts ended that the writer was given.
     pub written: WriterReport,
-    /// Parts that it was not given any more.
+    /// Parts that it was not given any more, or did not take.
     pub lost: u64,
 }
 
@@ -98,6 +101,8 @@ pub struct TickFeed {
     aggregator: Aggregator,
     bars: Bars,
     waiting: Mutex<Waiting>,
+    /// Parts that the store called none.
+    refused: AtomicU64,
     options: FeedOptions,
 }
 
@@ -117,6 +122,7 @@ impl TickFeed {
             aggregator: Aggregator::new(options.aggregator),
             bars,
             waiting: Mutex::default(),
+            refused: AtomicU64::new(0),
             options,
         }))
     }
@@ -190,6 +196,12 @@ impl TickFeed {
             match self.bars.enqueue_bars(parts.parts.clone()).await {
                 Ok(enqueued) => {
                     parts.let_go();
+                    // A part follows every rule; one that does not is not dropped in silence.
+                    for refused in &enqueued.refused {
+                        tracing::error!(%refused, "a part of a bar was not written");
+                    }
+                    let refused = enqueued.refused.len() as u64;
+                    self.refused.fetch_add(refused, Ordering::Relaxed);
                     // What is parked is kept as a dead letter, and the writer's report counts it all.
                     drop(enqueued.ticket);
                 }
@@ -226,7 +238,7 @@ impl TickFeed {
         FeedReport {
             ticks: self.aggregator.counts(),
             written: self.bars.close(rest).await,
-            lost: self.waiting().len() as u64,
+            lost: self.waiting().len() as u64 + self.refused.load(Ordering::Relaxed),
         }
     }
 

@@ -3,13 +3,12 @@
 use annals_market::{Bar, BarPage, BarStore as _, Bars};
 use annals_server::bars::csv::{Clock, CsvWriter};
 use comfy_table::{CellAlignment, Table};
-use serde::Serialize;
 
 use super::{command::GetArgs, range, reader};
 use crate::{
     command::DatabaseArgs,
     error::CliError,
-    output::{print_json, print_line, print_table, printable, table},
+    output::{Shown, print_json, print_line, print_table, printable, table},
 };
 
 /// The newest bars that are shown when nothing else is asked for.
@@ -29,7 +28,7 @@ pub(super) async fn run(
     let clock = range::clock(&args.frame.zone)?;
     let page = read(&reader(database).await?, args, &clock).await?;
     if json {
-        let bars: Vec<_> = page.bars.iter().map(Shown::from).collect();
+        let bars: Vec<_> = page.bars.iter().map(Shown).collect();
         return print_json(&serde_json::json!({
             "symbol": args.symbol, "timeframe": args.frame.timeframe.as_str(),
             "zone": args.frame.zone.name(), "bars": bars, "next": page.next,
@@ -80,40 +79,6 @@ async fn read(bars: &Bars, args: &GetArgs, clock: &Clock) -> Result<BarPage, Cli
         range = range.after(cursor);
     }
     Ok(bars.get_bars(range).await?)
-}
-
-/// A bar as JSON, in UTC and by the names that HTTP gives them.
-#[derive(Serialize)]
-struct Shown<'a> {
-    symbol: &'a str,
-    timestamp: String,
-    open: f64,
-    high: f64,
-    low: f64,
-    close: f64,
-    volume: i64,
-    vwap: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    opened_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    closed_at: Option<String>,
-}
-
-impl<'a> From<&'a Bar> for Shown<'a> {
-    fn from(bar: &'a Bar) -> Self {
-        Self {
-            symbol: &bar.symbol,
-            timestamp: bar.timestamp.to_string(),
-            open: bar.open,
-            high: bar.high,
-            low: bar.low,
-            close: bar.close,
-            volume: bar.volume,
-            vwap: bar.vwap,
-            opened_at: bar.opened_at.map(|time| time.to_string()),
-            closed_at: bar.closed_at.map(|time| time.to_string()),
-        }
-    }
 }
 
 fn table_of(bars: &[Bar], clock: &Clock) -> Table {

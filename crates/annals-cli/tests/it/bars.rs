@@ -232,7 +232,8 @@ async fn a_policy_decides_about_bars_that_are_there(database: TestDatabase) {
         merged,
         json!({
             "symbol": "A", "timestamp": "2026-01-05T14:30:00Z", "open": 10.0, "high": 20.0,
-            "low": 10.0, "close": 20.0, "volume": 400, "vwap": 17.5,
+            "low": 10.0, "close": 20.0, "volume": 400, "vwap": 17.5, "opened_at": null,
+            "closed_at": null,
         })
     );
     assert_eq!(import(30, 1, &["--conflict", "replace"])["volume"], 1);
@@ -291,7 +292,7 @@ async fn json_has_what_a_program_needs(database: TestDatabase) {
             "bars": [{
                 "symbol": "AAPL", "timestamp": "2026-01-05T14:35:00Z", "open": 100.625,
                 "high": 102.0, "low": 99.625, "close": 101.0, "volume": 30,
-                "vwap": 100.93333333333334,
+                "vwap": 100.93333333333334, "opened_at": null, "closed_at": null,
             }],
         })
     );

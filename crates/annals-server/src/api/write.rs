@@ -106,19 +106,12 @@ pub(super) async fn write_bars(
     Parameters(question): Parameters<WriteQuestion>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let conflict = match question.conflict.as_deref() {
-        None => None,
-        Some("replace") => Some(Conflict::Replace),
-        Some("merge") => Some(Conflict::Merge),
-        Some("ignore") => Some(Conflict::Ignore),
-        Some(other) => {
-            return Err(Problem::parameter(
-                "conflict",
-                other,
-                "replace, merge or ignore",
-            ));
-        }
-    };
+    let asked = question.conflict.as_deref();
+    let conflict = asked.map(|name| {
+        let refuse = || Problem::parameter("conflict", name, Conflict::EXPECTED);
+        Conflict::named(name).ok_or_else(refuse)
+    });
+    let conflict = conflict.transpose()?;
     let answer = taken(&api.roads, Road::Bars, request, async |format, message| {
         let gate = &api.roads.gate;
         let rows = gate

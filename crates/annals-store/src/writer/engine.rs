@@ -67,7 +67,7 @@ pub(super) struct Engine<R> {
     pub(super) metrics: WriterMetrics,
     pub(super) hashes: RandomState,
     companion: Option<Arc<dyn Companion<R>>>,
-    on_conflict: OnConflict,
+    pub(super) on_conflict: OnConflict,
     conflicts: Arc<AtomicBool>,
     /// Range of a chunk in microseconds, where the table is a hypertable.
     chunk: Option<i64>,
@@ -108,10 +108,6 @@ impl<R: Record> Engine<R> {
     /// Whether chunks of the table can be frozen or compressed at all.
     pub(super) fn has_late_lane(&self) -> bool {
         self.chunk.is_some() && self.backend.capabilities().columnstore()
-    }
-
-    pub(super) fn on_conflict(&self) -> OnConflict {
-        self.on_conflict
     }
 
     pub(super) fn companion(&self) -> Option<&Arc<dyn Companion<R>>> {

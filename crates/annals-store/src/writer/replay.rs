@@ -38,7 +38,7 @@ impl<R: Record> Writer<R> {
             let (ids, rows) = read_letters::<R>(letters.by_ref().take(BATCH))?;
             let mut pending = vec![(ids, rows)];
             while let Some((ids, rows)) = pending.pop() {
-                let mut batch = Batch::new(rows, self.engine.on_conflict());
+                let mut batch = Batch::new(rows, self.engine.on_conflict);
                 batch.letters = ids;
                 let batch = Arc::new(batch);
                 match self.commit_until_known(&batch).await {
