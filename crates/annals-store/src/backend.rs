@@ -9,7 +9,7 @@ use annals_record::{Descriptor, Record, Value};
 use sqlx::pool::PoolConnection;
 
 use crate::{
-    Result,
+    Access, Result, Work,
     capabilities::Capabilities,
     ddl::TableShape,
     migrate::{Applied, MigrationStatus, Plan},
@@ -60,6 +60,18 @@ impl Backend {
         match self {
             Self::Postgres(postgres) => postgres.execute(sql, values).await,
             Self::Sqlite(sqlite) => sqlite.execute(sql, values).await,
+        }
+    }
+
+    /// Runs a family's own statements.
+    pub(crate) async fn run<W: Work>(
+        &self,
+        access: Access,
+        work: W,
+    ) -> Result<W::Output, W::Error> {
+        match self {
+            Self::Postgres(postgres) => postgres.run(access, work).await,
+            Self::Sqlite(sqlite) => sqlite.run(access, work).await,
         }
     }
 

@@ -283,8 +283,8 @@ impl DriverError {
 }
 
 impl Error {
-    /// Names what was being done when a driver failed.
-    pub(crate) fn statement(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+    /// Names what was being done when a driver failed: `.map_err(Error::statement("reading heads"))`.
+    pub fn statement<E: Into<DriverError>>(doing: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self::Statement {
             doing,
             source: source.into(),

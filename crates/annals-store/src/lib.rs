@@ -8,6 +8,7 @@
 //! | [`store`] | a connected database: [`Store`] |
 //! | [`capabilities`] | what the server at hand can do |
 //! | [`writer`] | bounded, batched, acknowledged writes: [`Writer`] |
+//! | [`work`] | a family's own statements in one transaction: [`Work`] |
 //! | [`query`] | typed reads with filters, orders and cursors: [`Query`] |
 //! | [`dead_letter`] | rows that their table refused |
 //! | [`migrate`] | numbered, reversible, embedded migrations |
@@ -26,6 +27,7 @@ pub mod migrate;
 pub mod query;
 pub mod sql;
 pub mod store;
+pub mod work;
 pub mod writer;
 
 /// The drivers whose types appear where a family writes SQL of its own.
@@ -39,6 +41,7 @@ pub use migrate::{MigrationError, Migrations, Migrator};
 pub use query::{Page, Query};
 pub use sql::{Dialect, Names, Sql};
 pub use store::{Health, Store};
+pub use work::{Access, Work};
 pub use writer::{
     Companion, Overflow, Replayed, Ticket, Writer, WriterOptions, WriterReport, Written,
 };

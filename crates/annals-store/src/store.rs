@@ -9,8 +9,8 @@ use annals_record::{Filter, Record};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 
 use crate::{
-    Capabilities, Companion, DatabaseConfig, DeadLetters, Error, Query, Result, Writer,
-    WriterOptions,
+    Access, Capabilities, Companion, DatabaseConfig, DeadLetters, Error, Query, Result, Work,
+    Writer, WriterOptions,
     backend::{Backend, postgres::Postgres, sqlite::Sqlite},
     capabilities::Edition,
     config::{DatabaseType, Target},
@@ -249,6 +249,20 @@ impl Store {
         values: Vec<annals_record::Value>,
     ) -> Result<Vec<R>> {
         self.backend.fetch(sql, values).await
+    }
+
+    /// Runs a family's own statements on one connection, in a transaction as `access` says, which is
+    /// committed when they succeed and rolled back when they fail.
+    ///
+    /// Nothing is tried again, and when the answer to a COMMIT is lost the outcome is unknown
+    /// ([`Error::is_transient`] is then true): a work that is tried again must find out itself what the
+    /// first try did.
+    ///
+    /// # Errors
+    ///
+    /// The work's own, or the database failed.
+    pub async fn run<W: Work>(&self, access: Access, work: W) -> Result<W::Output, W::Error> {
+        self.backend.run(access, work).await
     }
 
     /// Asks the database for an answer, and sets the pool's gauges.

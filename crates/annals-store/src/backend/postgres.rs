@@ -22,7 +22,7 @@ pub(crate) use copy::check;
 pub(crate) use row::PgSource;
 
 use crate::{
-    DriverError, Error, Result,
+    Access, DriverError, Error, Result, Work,
     capabilities::Capabilities,
     sql::{Names, Sql},
 };
@@ -111,6 +111,29 @@ impl Postgres {
             .await
             .map_err(Error::statement("executing"))?;
         Ok(done.rows_affected())
+    }
+
+    pub(crate) async fn run<W: Work>(
+        &self,
+        access: Access,
+        work: W,
+    ) -> Result<W::Output, W::Error> {
+        let mut connection = self.acquire().await?;
+        let begin = match access {
+            Access::Statement => return work.run_postgres(&mut connection, &self.names).await,
+            Access::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Access::Write => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        };
+        let mut transaction = connection
+            .begin_with(begin)
+            .await
+            .map_err(Error::statement("beginning"))?;
+        let output = work.run_postgres(&mut transaction, &self.names).await?;
+        transaction
+            .commit()
+            .await
+            .map_err(Error::statement("committing"))?;
+        Ok(output)
     }
 
     /// Asks the server for an answer.

@@ -12,10 +12,10 @@ mod thread;
 use std::time::Duration;
 
 use annals_record::{Record, Value};
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{
-    DatabaseConfig, Error, Result,
+    Access, DatabaseConfig, Error, Result, Work,
     capabilities::Capabilities,
     config::{SqliteTarget, Target},
     sql::{Dialect, Names, Sql},
@@ -158,6 +158,30 @@ impl Sqlite {
             statement.raw_execute().map(|rows| rows as u64)
         })
         .await
+    }
+
+    pub(crate) async fn run<W: Work>(
+        &self,
+        access: Access,
+        work: W,
+    ) -> Result<W::Output, W::Error> {
+        let names = self.names.clone();
+        let run = move |connection: &mut Connection| {
+            let behavior = match access {
+                Access::Read => TransactionBehavior::Deferred,
+                Access::Write | Access::Statement => TransactionBehavior::Immediate,
+            };
+            let transaction = connection.transaction_with_behavior(behavior)?;
+            let done = work.run_sqlite(&transaction, &names);
+            if done.is_ok() {
+                transaction.commit()?;
+            }
+            Ok(done)
+        };
+        match access {
+            Access::Read => self.read("reading", run).await?,
+            Access::Write | Access::Statement => self.write("writing", run).await?,
+        }
     }
 
     pub(crate) async fn ping(&self) -> Result<()> {
