@@ -9,13 +9,20 @@ use crate::sql::Names;
 /// Batches of several connections, and of several servers, touch the same rows: an implementation
 /// must visit them in one order, or it will deadlock with itself.
 pub trait Companion<R>: Send + Sync + 'static {
-    /// Runs on PostgreSQL. `inserted` are the rows of the batch that are new in the table: rows
-    /// that were parked, or were there already, are not among them.
+    /// Whether it is told every row that the table took, rather than the new ones alone: for what must
+    /// know of a correction as well. The table's own statements then need not tell which are new.
+    fn wants_every_row(&self) -> bool {
+        false
+    }
+
+    /// Runs on PostgreSQL, unless there is no row to tell of. `rows` are those of the batch that are
+    /// new in the table, or [all that it took](Self::wants_every_row): rows that were parked are never
+    /// among them.
     fn apply_postgres<'a>(
         &'a self,
         connection: &'a mut sqlx::PgConnection,
         names: &'a Names,
-        inserted: Vec<&'a R>,
+        rows: Vec<&'a R>,
     ) -> BoxFuture<'a, Result<(), sqlx::Error>>;
 
     /// Runs on SQLite.
@@ -27,6 +34,6 @@ pub trait Companion<R>: Send + Sync + 'static {
         &self,
         connection: &rusqlite::Connection,
         names: &Names,
-        inserted: Vec<&R>,
+        rows: Vec<&R>,
     ) -> Result<(), rusqlite::Error>;
 }

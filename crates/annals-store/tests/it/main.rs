@@ -9,6 +9,7 @@
 )]
 
 mod community;
+mod companion;
 mod faults;
 mod merging;
 mod migrations;

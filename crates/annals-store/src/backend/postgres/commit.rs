@@ -123,21 +123,25 @@ impl<R: Record> Attempt<'_, R> {
                 gone,
             });
         }
-        let written = match &self.batch.park_all {
+        let tells_new = companion.is_some_and(|companion| !companion.wants_every_row());
+        let mut written = match &self.batch.park_all {
             Some(reason) => Written {
                 refused: (0..self.batch.rows.len())
                     .map(|row| (row, reason.clone()))
                     .collect(),
                 inserted: None,
             },
-            None => self.write_rows(companion.is_some()).await?,
+            None => self.write_rows(tells_new).await?,
         };
         self.settle_letters(&written).await?;
         if let Some(companion) = companion {
-            let inserted = inserted_rows(self.batch, &written);
-            if !inserted.is_empty() {
+            if !tells_new {
+                written.inserted = None;
+            }
+            let rows = told_rows(self.batch, &written);
+            if !rows.is_empty() {
                 companion
-                    .apply_postgres(self.connection.get()?, self.postgres.names(), inserted)
+                    .apply_postgres(self.connection.get()?, self.postgres.names(), rows)
                     .await
                     .map_err(Error::statement("writing beside a batch"))?;
             }
@@ -365,8 +369,8 @@ impl<R: Record> Attempt<'_, R> {
     }
 }
 
-/// The rows of a batch that are new in their table.
-fn inserted_rows<'b, R>(batch: &'b Batch<R>, written: &Written) -> Vec<&'b R> {
+/// The rows of a batch that are new in their table; all that it took where nobody told which are.
+fn told_rows<'b, R>(batch: &'b Batch<R>, written: &Written) -> Vec<&'b R> {
     let rows = &batch.rows;
     match &written.inserted {
         Some(inserted) => inserted.iter().filter_map(|row| rows.get(*row)).collect(),

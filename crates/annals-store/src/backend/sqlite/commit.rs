@@ -61,20 +61,20 @@ fn run<R: Record>(
             gone,
         });
     }
-    let (refused, inserted) = match &batch.park_all {
+    let (refused, told) = match &batch.park_all {
         Some(reason) => (
             (0..batch.rows.len())
                 .map(|row| (row, reason.clone()))
                 .collect(),
             Vec::new(),
         ),
-        None => insert(&transaction, names, batch, companion.is_some())?,
+        None => insert(&transaction, names, batch, companion.map(Told::of))?,
     };
     settle_letters(&transaction, names, batch, &refused)?;
     if let Some(companion) = companion
-        && !inserted.is_empty()
+        && !told.is_empty()
     {
-        companion.apply_sqlite(&transaction, names, inserted)?;
+        companion.apply_sqlite(&transaction, names, told)?;
     }
     transaction.commit()?;
     Ok(Outcome {
@@ -111,20 +111,38 @@ fn parked_before(
         .collect()
 }
 
+/// Which rows a companion is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    New,
+    All,
+}
+
+impl Told {
+    fn of<R: Record>(companion: &dyn Companion<R>) -> Self {
+        if companion.wants_every_row() {
+            Self::All
+        } else {
+            Self::New
+        }
+    }
+}
+
+/// Rows that were refused, and rows that a companion is told.
 type Inserted<'b, R> = (Vec<(usize, ParkReason)>, Vec<&'b R>);
 
 fn insert<'b, R: Record>(
     transaction: &Transaction<'_>,
     names: &Names,
     batch: &'b Batch<R>,
-    needs_inserted: bool,
+    tell: Option<Told>,
 ) -> Result<Inserted<'b, R>, rusqlite::Error> {
     let mut refused = Vec::new();
-    let mut inserted = Vec::new();
+    let mut told = Vec::new();
     let sql = insert_sql(names, R::DESCRIPTOR, batch.on_conflict);
     let mut statement = transaction.prepare_cached(&sql)?;
     // An update of a row that is there changes a row as well: only what was not there is new.
-    let probe = (needs_inserted
+    let probe = (tell == Some(Told::New)
         && batch.on_conflict != OnConflict::Ignore
         && !R::DESCRIPTOR.key.is_empty())
     .then(|| transaction.prepare_cached(&count_sql(names, R::DESCRIPTOR)))
@@ -142,8 +160,13 @@ fn insert<'b, R: Record>(
         let done = bind_row(&mut statement, row).and_then(|()| statement.raw_execute());
         match done {
             Ok(changed) => {
-                if needs_inserted && changed > 0 && !was_there {
-                    inserted.push(row);
+                let tells = match tell {
+                    Some(Told::All) => true,
+                    Some(Told::New) => changed > 0 && !was_there,
+                    None => false,
+                };
+                if tells {
+                    told.push(row);
                 }
             }
             Err(source) => {
@@ -158,7 +181,7 @@ fn insert<'b, R: Record>(
             }
         }
     }
-    Ok((refused, inserted))
+    Ok((refused, told))
 }
 
 fn into_sqlite(error: Error) -> rusqlite::Error {
