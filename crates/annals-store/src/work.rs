@@ -1,8 +1,13 @@
 //! Statements of a family on one connection, in one transaction.
 
+use annals_record::Record;
 use futures_util::future::BoxFuture;
 
-use crate::{Error, sql::Names};
+use crate::{
+    Error, Result,
+    backend::{postgres::PgSource, sqlite::SqliteSource},
+    sql::Names,
+};
 
 /// What a [`Work`] does to the database, and so how much a transaction around it must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,4 +50,29 @@ pub trait Work: Send + 'static {
         connection: &rusqlite::Connection,
         names: &Names,
     ) -> Result<Self::Output, Self::Error>;
+}
+
+/// The record of a row that a [`Work`]'s statement gave, whose first columns are those of the record, in
+/// order.
+///
+/// # Errors
+///
+/// The row is no such record.
+pub fn from_postgres<R: Record>(row: &sqlx::postgres::PgRow) -> Result<R> {
+    R::decode(&mut PgSource::new(row)).map_err(|source| Error::Decode {
+        table: R::DESCRIPTOR.table,
+        source,
+    })
+}
+
+/// The same on SQLite.
+///
+/// # Errors
+///
+/// The row is no such record.
+pub fn from_sqlite<R: Record>(row: &rusqlite::Row<'_>) -> Result<R> {
+    R::decode(&mut SqliteSource::new(row)).map_err(|source| Error::Decode {
+        table: R::DESCRIPTOR.table,
+        source,
+    })
 }

@@ -20,7 +20,8 @@ use crate::{
     config::{SqliteTarget, Target},
     sql::{Dialect, Names, Sql},
 };
-use row::{SqliteSource, bind_all};
+pub(crate) use row::SqliteSource;
+use row::bind_all;
 use thread::ConnectionThread;
 
 /// How long a statement waits for another process's transaction.

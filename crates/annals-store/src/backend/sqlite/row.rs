@@ -101,13 +101,13 @@ impl ColumnSink for BindSink<'_, '_> {
 }
 
 /// Gives a row's columns one after the other.
-pub(super) struct SqliteSource<'a, 's> {
+pub(crate) struct SqliteSource<'a, 's> {
     row: &'a Row<'s>,
     next: usize,
 }
 
 impl<'a, 's> SqliteSource<'a, 's> {
-    pub(super) fn new(row: &'a Row<'s>) -> Self {
+    pub(crate) fn new(row: &'a Row<'s>) -> Self {
         Self { row, next: 0 }
     }
 
