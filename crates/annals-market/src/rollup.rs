@@ -1,9 +1,11 @@
 //! Longer bars from shorter ones.
 
+pub(crate) mod cascade;
 mod mean;
 
 use annals_record::TimestampMicros;
 
+pub(crate) use cascade::Cascade;
 pub(crate) use mean::{TooMuch, VolumeMean};
 
 use crate::{
@@ -22,26 +24,21 @@ use crate::{
 /// | `vwap` | mean of `vwap`, weighted by volume; without any volume, the last bar's |
 /// | `opened_at`, `closed_at` | the first and the last that is known |
 ///
+/// It goes level by level: bars of 5m are made from minutes, those of 15m from those of 5m, and those of
+/// an hour and of a day from those of 15m. A mean of means by volume is the mean of all, but for the last
+/// digit, and so the numbers are the same whether a shorter level was stored before or not. Days of times
+/// when a place's clocks were not on quarters of an hour (none has been since 1979) are made from minutes.
+///
 /// A bar of a minute belongs to where its minute begins. Time ranges without bars have none. Holds one
-/// bar, however many come.
+/// bar of each level, however many come.
 #[derive(Debug)]
 pub struct Rollup {
-    timeframe: Timeframe,
-    zone: Zone,
-    open: Option<Open>,
-}
-
-/// The longer bar that is not finished.
-#[derive(Debug)]
-struct Open {
-    /// What is known of it; `volume` and `vwap` are told by `mean`.
-    bar: Bar,
-    mean: VolumeMean,
-    /// The last bar's, for want of volume.
-    vwap: f64,
-    end: TimestampMicros,
-    /// When the last bar began that was taken.
-    latest: TimestampMicros,
+    cascade: Cascade,
+    /// What was taken last.
+    latest: Option<(String, TimestampMicros)>,
+    /// Volume of the longer bar that is not finished, and when that began and ends.
+    volume: i64,
+    within: Option<(TimestampMicros, TimestampMicros)>,
 }
 
 /// Why a bar is not part of a longer one.
@@ -79,11 +76,12 @@ pub enum RollupError {
 impl Rollup {
     /// Nothing yet.
     #[must_use]
-    pub const fn new(timeframe: Timeframe, zone: Zone) -> Self {
+    pub fn new(timeframe: Timeframe, zone: Zone) -> Self {
         Self {
-            timeframe,
-            zone,
-            open: None,
+            cascade: Cascade::new(timeframe, zone),
+            latest: None,
+            volume: 0,
+            within: None,
         }
     }
 
@@ -96,87 +94,79 @@ impl Rollup {
     /// [`Error::Rollup`](crate::Error::Rollup) when the bar is earlier than the one before, of another
     /// symbol, or has too large a volume. It is not taken then, and nothing changes.
     pub fn push(&mut self, bar: &Bar) -> Result<Option<Bar>> {
-        let Some(open) = &mut self.open else {
-            self.open = Some(self.begin(bar)?);
-            return Ok(None);
-        };
-        open.check(bar)?;
-        // The last time range ends where all times do, which its last bar does not come before.
-        if bar.timestamp < open.end
-            || self.timeframe.start_of(bar.timestamp, &self.zone) == open.bar.timestamp
-        {
-            open.add(bar)?;
-            return Ok(None);
+        self.push_of(Timeframe::M1, bar)
+    }
+
+    /// Takes a bar of a shorter timeframe, or of the same, that was rolled up before and stands for all
+    /// minutes of its time range. Gives the longer bar that is finished by it.
+    ///
+    /// Of days, bars of 15m and of 5m are parts; those of 1h are not.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`push`](Self::push), and [`Error::Question`](crate::Error::Question) for a bar of a
+    /// timeframe that the longer bar is not made from.
+    pub fn push_of(&mut self, timeframe: Timeframe, bar: &Bar) -> Result<Option<Bar>> {
+        if let Some((symbol, latest)) = &self.latest {
+            check(symbol, *latest, bar)?;
         }
-        let next = self.begin(bar)?;
-        Ok(self.open.replace(next).map(Open::finish))
+        let (within, volume) = match self.within {
+            Some((start, end)) if self.cascade.is_within(start, end, bar.timestamp) => {
+                ((start, end), self.volume)
+            }
+            _ => (self.cascade.range_of(bar.timestamp), 0),
+        };
+        // Checked here, before anything is taken: what the levels below sum up is part of it.
+        let volume = volume
+            .checked_add(bar.volume)
+            .ok_or_else(|| RollupError::Volume {
+                symbol: bar.symbol.clone(),
+                timestamp: within.0,
+            })?;
+        let mut finished = None;
+        self.cascade
+            .push(timeframe, bar, &mut |_, longer, is_asked| {
+                if is_asked {
+                    finished = Some(longer.clone());
+                }
+            })?;
+        (self.within, self.volume) = (Some(within), volume);
+        match &mut self.latest {
+            Some((_, latest)) => *latest = bar.timestamp,
+            None => self.latest = Some((bar.symbol.clone(), bar.timestamp)),
+        }
+        Ok(finished)
     }
 
     /// The last longer bar, as far as it got; none when no bar came.
     #[must_use]
-    pub fn finish(self) -> Option<Bar> {
-        self.open.map(Open::finish)
-    }
-
-    fn begin(&self, bar: &Bar) -> Result<Open, RollupError> {
-        let mut open = Open {
-            bar: Bar {
-                timestamp: self.timeframe.start_of(bar.timestamp, &self.zone),
-                ..bar.clone()
-            },
-            mean: VolumeMean::new(),
-            vwap: bar.vwap,
-            end: self.timeframe.end_of(bar.timestamp, &self.zone),
-            latest: bar.timestamp,
-        };
-        open.add(bar)?;
-        Ok(open)
+    pub fn finish(mut self) -> Option<Bar> {
+        let mut last = None;
+        // What the levels hold was counted when it came, and fits.
+        let _ = self.cascade.finish(&mut |_, longer, is_asked| {
+            if is_asked {
+                last = Some(longer.clone());
+            }
+        });
+        last
     }
 }
 
-impl Open {
-    fn check(&self, bar: &Bar) -> Result<(), RollupError> {
-        if bar.symbol != self.bar.symbol {
-            return Err(RollupError::Symbol {
-                symbol: bar.symbol.clone(),
-                expected: self.bar.symbol.clone(),
-            });
-        }
-        if bar.timestamp < self.latest {
-            return Err(RollupError::Order {
-                symbol: bar.symbol.clone(),
-                timestamp: bar.timestamp,
-                latest: self.latest,
-            });
-        }
-        Ok(())
+fn check(symbol: &str, latest: TimestampMicros, bar: &Bar) -> Result<(), RollupError> {
+    if bar.symbol != symbol {
+        return Err(RollupError::Symbol {
+            symbol: bar.symbol.clone(),
+            expected: symbol.to_owned(),
+        });
     }
-
-    fn add(&mut self, bar: &Bar) -> Result<(), RollupError> {
-        self.mean
-            .add(bar.vwap, bar.volume)
-            .map_err(|TooMuch| RollupError::Volume {
-                symbol: self.bar.symbol.clone(),
-                timestamp: self.bar.timestamp,
-            })?;
-        self.vwap = bar.vwap;
-        self.latest = bar.timestamp;
-        let whole = &mut self.bar;
-        whole.high = whole.high.max(bar.high);
-        whole.low = whole.low.min(bar.low);
-        whole.close = bar.close;
-        whole.opened_at = whole.opened_at.or(bar.opened_at);
-        whole.closed_at = bar.closed_at.or(whole.closed_at);
-        Ok(())
+    if bar.timestamp < latest {
+        return Err(RollupError::Order {
+            symbol: bar.symbol.clone(),
+            timestamp: bar.timestamp,
+            latest,
+        });
     }
-
-    fn finish(self) -> Bar {
-        Bar {
-            volume: self.mean.volume(),
-            vwap: self.mean.mean().unwrap_or(self.vwap),
-            ..self.bar
-        }
-    }
+    Ok(())
 }
 
 /// Longer bars of one symbol's bars of a minute, which come in order of time. See [`Rollup`].
@@ -328,6 +318,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_part_that_a_longer_bar_is_not_made_from_is_refused() {
+        let zone = Zone::utc();
+        let hour = bar(0, [1.0; 4], 1, 1.0);
+        for (timeframe, part) in [
+            (Timeframe::D1, Timeframe::H1),
+            (Timeframe::M5, Timeframe::M15),
+            (Timeframe::M1, Timeframe::M5),
+        ] {
+            let mut rollup = Rollup::new(timeframe, zone.clone());
+            let error = rollup.push_of(part, &hour).unwrap_err();
+            assert!(error.to_string().contains("timeframe of a part"), "{error}");
+            assert_eq!(rollup.finish(), None);
+        }
+    }
+
     /// A bar whose prices are whole cents; `vwap` too, so that a mean can be told exactly.
     fn any_bar() -> impl Strategy<Value = (i64, Bar)> {
         let cents = || -100_000_i64..1_000_000;
@@ -409,6 +415,44 @@ mod tests {
                 let vwap = expected.vwap;
                 prop_assert_eq!(Bar { vwap, ..longer }, expected);
             }
+        }
+
+        /// Whatever was stored of the levels in between, hour by hour.
+        #[test]
+        fn longer_bars_are_the_same_from_any_mix_of_levels(
+            minutes in prop::collection::btree_map(0..3_000_i64, any_bar(), 1..600),
+            sources in prop::collection::vec(0..4_usize, 51),
+            timeframe in prop::sample::select(Timeframe::ALL[1..].to_vec()),
+            zone in prop::sample::select(vec![
+                "UTC", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Africa/Monrovia",
+            ]),
+        ) {
+            let zone = Zone::named(zone).unwrap();
+            let is_odd = timeframe == Timeframe::D1 && zone.quarters_since() > micros(0);
+            let minutes: Vec<Bar> = minutes
+                .into_iter()
+                .map(|(minute, (_, bar))| Bar { timestamp: micros(minute * MINUTE), ..bar })
+                .collect();
+            let expected = roll_up(minutes.clone(), timeframe, &zone).unwrap();
+            let levels: Vec<Timeframe> = match timeframe {
+                _ if is_odd => vec![Timeframe::M1],
+                Timeframe::D1 => vec![Timeframe::M1, Timeframe::M5, Timeframe::M15],
+                other => Timeframe::ALL.into_iter().filter(|level| *level <= other).collect(),
+            };
+            let mut rollup = Rollup::new(timeframe, zone.clone());
+            let mut longer = Vec::new();
+            for hour in 0..51 {
+                let of_hour = minutes.iter().filter(|bar| {
+                    bar.timestamp.unix_micros() / (60 * MINUTE) == hour as i64
+                });
+                let level = levels[sources[hour] % levels.len()];
+                let parts = roll_up(of_hour.cloned(), level, &Zone::utc()).unwrap();
+                for part in parts {
+                    longer.extend(rollup.push_of(level, &part).unwrap());
+                }
+            }
+            longer.extend(rollup.finish());
+            prop_assert_eq!(longer, expected);
         }
 
         #[test]

@@ -16,13 +16,23 @@ use crate::{Error, Result};
 /// The rules are part of this program (IANA's database, by `jiff`), so a machine without one gives the
 /// same days.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Zone(TimeZone);
+pub struct Zone {
+    rules: TimeZone,
+    /// Since when its days begin on quarters of an hour, in microseconds.
+    quarters_since: i64,
+}
+
+/// Microseconds of a quarter of an hour, and its seconds.
+const QUARTER: (i64, i32) = (15 * MINUTE, 15 * 60);
 
 impl Zone {
     /// UTC, whose days are all 24 hours long.
     #[must_use]
     pub const fn utc() -> Self {
-        Self(TimeZone::UTC)
+        Self {
+            rules: TimeZone::UTC,
+            quarters_since: i64::MIN,
+        }
     }
 
     /// The zone of a name in IANA's database, such as `America/New_York`, in upper or lower case.
@@ -35,16 +45,65 @@ impl Zone {
             .ok()
             // `Etc/Unknown` is found, and is no zone.
             .filter(|zone| zone.iana_name().is_some())
-            .map(Self)
+            .map(Self::of)
             .ok_or_else(|| Error::Zone {
                 name: name.to_owned(),
             })
     }
 
+    fn of(rules: TimeZone) -> Self {
+        let mut zone = Self {
+            rules,
+            quarters_since: i64::MIN,
+        };
+        zone.quarters_since = zone.last_odd_day().map_or(i64::MIN, |day| day.end);
+        zone
+    }
+
+    /// The last day after which none begins or ends between two quarters of an hour. Such days were when
+    /// a place had its own sun's time; today's zones differ from UTC by quarters.
+    fn last_odd_day(&self) -> Option<Range<i64>> {
+        // Rules without an end repeat each year: a century beyond now shows all of them.
+        let far = jiff::Timestamp::from_second(7_258_118_400).ok()?;
+        let mut earliest: Option<i64> = None;
+        for change in self.rules.preceding(far) {
+            let at = change.timestamp().as_microsecond();
+            let day = self.day_micros(at)?;
+            let begins_odd = day.start == at && at.rem_euclid(QUARTER.0) != 0;
+            if change.offset().seconds() % QUARTER.1 != 0 {
+                return self.odd_until(earliest);
+            }
+            if begins_odd {
+                return Some(day);
+            }
+            earliest = Some(at);
+        }
+        let first = earliest.map_or(far, |at| {
+            jiff::Timestamp::from_microsecond(at - 1).unwrap_or(jiff::Timestamp::MIN)
+        });
+        if self.rules.to_offset(first).seconds() % QUARTER.1 == 0 {
+            return None;
+        }
+        self.odd_until(earliest)
+    }
+
+    /// The day of the change that put an end to odd clocks; the end of all times when none did.
+    fn odd_until(&self, change: Option<i64>) -> Option<Range<i64>> {
+        match change {
+            Some(at) => self.day_micros(at),
+            None => Some(i64::MAX..i64::MAX),
+        }
+    }
+
+    /// Since when every day begins and ends on a quarter of an hour.
+    pub(crate) fn quarters_since(&self) -> TimestampMicros {
+        nearest(self.quarters_since)
+    }
+
     /// Its name in IANA's database, in that database's spelling.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.0.iana_name().unwrap_or("UTC")
+        self.rules.iana_name().unwrap_or("UTC")
     }
 
     /// The day that `time` is part of. See [`Timeframe::start_of`](super::Timeframe::start_of).
@@ -60,7 +119,7 @@ impl Zone {
 
     fn day_micros(&self, micros: i64) -> Option<Range<i64>> {
         let time = jiff::Timestamp::from_microsecond(micros).ok()?;
-        let date = self.0.to_datetime(time).date();
+        let date = self.rules.to_datetime(time).date();
         let tomorrow = date.tomorrow().ok()?;
         let next = self.first_instant(tomorrow)?;
         if micros < next {
@@ -75,13 +134,13 @@ impl Zone {
     /// microseconds.
     fn first_instant(&self, date: Date) -> Option<i64> {
         let midnight = date.to_datetime(Time::midnight());
-        let first = self.0.to_ambiguous_timestamp(midnight);
+        let first = self.rules.to_ambiguous_timestamp(midnight);
         let instant = match first.offset() {
             // Midnight was skipped, and the day begins when clocks were put forward: sooner than
             // midnight would have been, unless they were put forward at midnight itself.
             AmbiguousOffset::Gap { after, .. } => {
                 let before_the_gap = after.to_timestamp(midnight).ok()?;
-                self.0.following(before_the_gap).next()?.timestamp()
+                self.rules.following(before_the_gap).next()?.timestamp()
             }
             // Of two midnights the earlier.
             _ => first.compatible().ok()?,
@@ -128,6 +187,42 @@ mod tests {
                      America/New_York"
                 )
             );
+        }
+    }
+
+    #[test]
+    fn days_begin_on_quarters_since_clocks_do() {
+        for (name, since) in [
+            ("America/New_York", "1883-11-19T05:00:00Z"),
+            ("Asia/Kathmandu", "1919-12-31T18:30:00Z"),
+            ("Africa/Monrovia", "1972-01-08T00:00:00Z"),
+            ("Australia/Lord_Howe", "1895-01-31T14:00:00Z"),
+        ] {
+            let zone = Zone::named(name).unwrap();
+            assert_eq!(zone.quarters_since().to_string(), since, "{name}");
+        }
+        let earliest = TimestampMicros::floor(annals_record::Timestamp::MIN);
+        assert_eq!(Zone::utc().quarters_since(), earliest);
+        assert_eq!(Zone::named("Etc/UTC").unwrap().quarters_since(), earliest);
+    }
+
+    #[test]
+    fn no_day_of_any_zone_is_odd_since() {
+        for name in jiff::tz::db().available() {
+            let Ok(zone) = Zone::named(name.as_str()) else {
+                continue;
+            };
+            let since = zone.quarters_since().unix_micros();
+            // The last was Kiritimati's, in 1979.
+            assert!(since < 315_532_800_000_000, "{name}");
+            let far = jiff::Timestamp::from_second(4_102_444_800).unwrap();
+            for change in zone.rules.preceding(far) {
+                let at = change.timestamp().as_microsecond();
+                for day in [-1, 0, 1].map(|days| zone.day_micros(at + days * 86_400_000_000)) {
+                    let start = day.unwrap().start;
+                    assert!(start < since || start % QUARTER.0 == 0, "{name} {start}");
+                }
+            }
         }
     }
 
@@ -269,9 +364,12 @@ mod tests {
             };
             let date = |micros| {
                 let time = jiff::Timestamp::from_microsecond(micros).unwrap();
-                zone.0.to_datetime(time).date()
+                zone.rules.to_datetime(time).date()
             };
-            let transitions = zone.0.following(earliest).map(|change| change.timestamp());
+            let transitions = zone
+                .rules
+                .following(earliest)
+                .map(|change| change.timestamp());
             for change in transitions.take_while(|time| *time < latest) {
                 changes += 1;
                 for offset in [-1, 0, 12 * 60 * MINUTE] {
