@@ -77,6 +77,12 @@ impl Names {
         &self.schema
     }
 
+    /// The names of the same tables in another schema of the same database.
+    #[must_use]
+    pub fn within(&self, schema: &str) -> Self {
+        Self::new(self.dialect, schema)
+    }
+
     /// What stands before every table's name on SQLite.
     pub(crate) fn prefix(&self) -> String {
         if self.schema == "public" {
@@ -95,8 +101,8 @@ impl Names {
         }
     }
 
-    /// Fills a literal statement in: `{spans}` becomes the full name of that table, and parameters,
-    /// written `$1`, are written as the dialect has them.
+    /// Fills a literal statement in: `{spans}` becomes the full name of that table, `{schema}` the name of the
+    /// schema, and parameters, written `$1`, are written as the dialect has them.
     #[must_use]
     pub fn statement(&self, template: &'static str) -> Sql {
         let text = self.fill(template);
@@ -113,6 +119,10 @@ impl Names {
         while let Some((before, after)) = rest.split_once('{') {
             text.push_str(before);
             match after.split_once('}') {
+                Some(("schema", behind)) => {
+                    text.push_str(&quoted(&self.schema));
+                    rest = behind;
+                }
                 Some((name, behind)) if is_name(name) => {
                     text.push_str(&self.table(name));
                     rest = behind;

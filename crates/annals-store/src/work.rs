@@ -36,9 +36,7 @@ pub trait Work: Send + 'static {
         self,
         connection: &'a mut sqlx::PgConnection,
         names: &'a Names,
-    ) -> BoxFuture<'a, Result<Self::Output, Self::Error>>
-    where
-        Self: 'a;
+    ) -> BoxFuture<'a, Result<Self::Output, Self::Error>>;
 
     /// Runs on SQLite, on the thread that owns the connection.
     ///

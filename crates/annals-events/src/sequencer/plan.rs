@@ -1,0 +1,260 @@
+//! What a group of writes comes to: who gets which places, and who is refused. Pure, the same on every
+//! backend.
+
+use std::collections::HashMap;
+
+use annals_record::Json;
+use uuid::Uuid;
+
+use crate::{
+    message::{Append, NewMessage, Place},
+    name,
+};
+
+/// One caller's write: everything in it is written, or nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) appends: Vec<Append>,
+}
+
+impl Request {
+    pub(crate) fn messages(&self) -> impl Iterator<Item = (&Append, &NewMessage)> {
+        self.appends
+            .iter()
+            .flat_map(|append| append.messages.iter().map(move |message| (append, message)))
+    }
+}
+
+/// What is known of the namespace before the group.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// The place of the namespace's last message.
+    pub(crate) global_position: i64,
+    /// The version of each stream of the group; -1, or nothing, for one that does not exist.
+    pub(crate) versions: HashMap<String, i64>,
+    /// Messages that have an id of the group already.
+    pub(crate) ids: HashMap<Uuid, Written>,
+}
+
+/// A message that has an id already.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Written {
+    pub(crate) place: Place,
+    /// What it says; nothing when it was dropped by age and cannot be compared any more.
+    pub(crate) content: Option<Content>,
+}
+
+/// What a written message says.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Content {
+    pub(crate) stream: String,
+    pub(crate) kind: String,
+    pub(crate) data: Json,
+    pub(crate) metadata: Option<Json>,
+}
+
+impl Written {
+    fn is(&self, stream: &str, message: &NewMessage) -> bool {
+        self.content.as_ref().is_none_or(|content| {
+            content.stream == stream
+                && content.kind == message.kind
+                && content.data == message.data
+                && content.metadata == message.metadata
+        })
+    }
+}
+
+/// What becomes of one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Its messages have these places, now or since an earlier write.
+    Placed(Vec<Place>),
+    /// A stream is at another version.
+    VersionConflict {
+        stream: String,
+        expected: i64,
+        actual: i64,
+    },
+    /// An id is another message's.
+    IdConflict(Uuid),
+}
+
+/// A message that is to be inserted.
+#[derive(Debug)]
+pub(crate) struct Row<'a> {
+    pub(crate) id: Uuid,
+    pub(crate) stream: &'a str,
+    pub(crate) category: &'a str,
+    pub(crate) message: &'a NewMessage,
+    pub(crate) place: Place,
+}
+
+/// What the group comes to.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    /// One for each request, in order.
+    pub(crate) verdicts: Vec<Verdict>,
+    /// What is new, in the order of its places.
+    pub(crate) rows: Vec<Row<'a>>,
+    /// The last place of each stream that grows.
+    pub(crate) heads: HashMap<&'a str, Place>,
+}
+
+impl<'a> Plan<'a> {
+    /// Places a group's requests one after the other, each upon the ones before.
+    pub(crate) fn of(group: &'a [Request], known: &Known) -> Self {
+        let mut planning = Planning {
+            known,
+            next: known.global_position + 1,
+            rows: Vec::new(),
+            heads: HashMap::new(),
+            fresh: HashMap::new(),
+        };
+        let verdicts = group
+            .iter()
+            .map(|request| planning.place(request))
+            .collect();
+        Self {
+            verdicts,
+            rows: planning.rows,
+            heads: planning.heads,
+        }
+    }
+
+    /// Whether somebody was refused.
+    pub(crate) fn refuses(&self) -> bool {
+        let placed = |verdict: &Verdict| matches!(verdict, Verdict::Placed(_));
+        !self.verdicts.iter().all(placed)
+    }
+}
+
+struct Planning<'a, 'k> {
+    known: &'k Known,
+    next: i64,
+    rows: Vec<Row<'a>>,
+    heads: HashMap<&'a str, Place>,
+    /// Ids that the group has brought, with the index of their row.
+    fresh: HashMap<Uuid, usize>,
+}
+
+/// What is known of an id.
+enum Found {
+    New,
+    Same(Place),
+    Other,
+}
+
+impl<'a> Planning<'a, '_> {
+    fn version(&self, stream: &str) -> i64 {
+        self.heads.get(stream).map_or_else(
+            || self.known.versions.get(stream).copied().unwrap_or(-1),
+            |place| place.position,
+        )
+    }
+
+    fn look_up(&self, stream: &str, message: &NewMessage) -> Found {
+        let Some(id) = message.id else {
+            return Found::New;
+        };
+        if let Some(written) = self.known.ids.get(&id) {
+            return if written.is(stream, message) {
+                Found::Same(written.place)
+            } else {
+                Found::Other
+            };
+        }
+        match self.fresh.get(&id).and_then(|row| self.rows.get(*row)) {
+            None => Found::New,
+            Some(row) if row.stream == stream && same(row.message, message) => {
+                Found::Same(row.place)
+            }
+            Some(_) => Found::Other,
+        }
+    }
+
+    fn place(&mut self, request: &'a Request) -> Verdict {
+        // A repeated request is one whose every message is there: only then was it committed.
+        let mut places = Vec::new();
+        let mut new = None;
+        for (append, message) in request.messages() {
+            match self.look_up(&append.stream, message) {
+                Found::Same(place) => places.push(place),
+                Found::New => new = new.or(message.id.or(Some(Uuid::nil()))),
+                Found::Other => return Verdict::IdConflict(message.id.unwrap_or_default()),
+            }
+        }
+        if new.is_none() {
+            return Verdict::Placed(places);
+        }
+        let repeated = request
+            .messages()
+            .find(|(append, message)| !matches!(self.look_up(&append.stream, message), Found::New));
+        if let Some((_, message)) = repeated {
+            return Verdict::IdConflict(message.id.unwrap_or_default());
+        }
+        self.append(request)
+    }
+
+    fn append(&mut self, request: &'a Request) -> Verdict {
+        let (rows, next) = (self.rows.len(), self.next);
+        let mut before: Vec<(&'a str, Option<Place>)> = Vec::new();
+        let mut refusal = None;
+        let mut places = Vec::new();
+        'appends: for append in &request.appends {
+            let stream = append.stream.as_str();
+            let actual = self.version(stream);
+            if let Some(expected) = append.expected_version
+                && expected != actual
+            {
+                refusal = Some(Verdict::VersionConflict {
+                    stream: stream.to_owned(),
+                    expected,
+                    actual,
+                });
+                break;
+            }
+            let mut position = actual;
+            for message in &append.messages {
+                let id = message.id.unwrap_or_else(Uuid::now_v7);
+                if self.fresh.insert(id, self.rows.len()).is_some() {
+                    refusal = Some(Verdict::IdConflict(id));
+                    break 'appends;
+                }
+                position += 1;
+                let place = Place {
+                    position,
+                    global_position: self.next,
+                };
+                self.next += 1;
+                places.push(place);
+                self.rows.push(Row {
+                    id,
+                    stream,
+                    category: name::category(stream),
+                    message,
+                    place,
+                });
+                before.push((stream, self.heads.insert(stream, place)));
+            }
+        }
+        let Some(refusal) = refusal else {
+            return Verdict::Placed(places);
+        };
+        // As if it had never been.
+        self.next = next;
+        for row in self.rows.drain(rows..) {
+            self.fresh.remove(&row.id);
+        }
+        while let Some((stream, head)) = before.pop() {
+            match head {
+                Some(place) => self.heads.insert(stream, place),
+                None => self.heads.remove(stream),
+            };
+        }
+        refusal
+    }
+}
+
+fn same(one: &NewMessage, other: &NewMessage) -> bool {
+    one.kind == other.kind && one.data == other.data && one.metadata == other.metadata
+}
