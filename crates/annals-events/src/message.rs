@@ -92,12 +92,7 @@ impl NewMessage {
     }
 
     fn check(&self) -> Result<()> {
-        check_text("the message type", &self.kind)?;
-        check_document("data", &self.data)?;
-        match &self.metadata {
-            Some(metadata) => check_document("metadata", metadata),
-            None => Ok(()),
-        }
+        check_content(&self.kind, &self.data, self.metadata.as_ref())
     }
 }
 
@@ -130,6 +125,13 @@ impl Append {
         }
         self.messages.iter().try_for_each(NewMessage::check)
     }
+}
+
+/// Whether what a message says can be stored in any database.
+pub(crate) fn check_content(kind: &str, data: &Json, metadata: Option<&Json>) -> Result<()> {
+    check_text("the message type", kind)?;
+    check_document("data", data)?;
+    metadata.map_or(Ok(()), |metadata| check_document("metadata", metadata))
 }
 
 /// Refuses what PostgreSQL's text cannot hold, on every backend alike.
@@ -182,7 +184,10 @@ mod tests {
                 "metadata must not contain U+0000, which PostgreSQL's jsonb cannot hold",
             ),
             (
-                Append { messages: Vec::new(), ..Append::one("a", good()) },
+                Append {
+                    messages: Vec::new(),
+                    ..Append::one("a", good())
+                },
                 "a write must have a message",
             ),
         ];

@@ -8,7 +8,9 @@ use md5::{Digest as _, Md5};
 /// The category of a stream: all before the first `-`, or the whole name when there is none.
 #[must_use]
 pub fn category(stream: &str) -> &str {
-    stream.split_once('-').map_or(stream, |(category, _)| category)
+    stream
+        .split_once('-')
+        .map_or(stream, |(category, _)| category)
 }
 
 /// The id in a stream's name: all after the first `-`.
@@ -83,7 +85,12 @@ mod tests {
             ("account-123", "account", Some("123"), Some("123")),
             ("account-123+x+y", "account", Some("123+x+y"), Some("123")),
             ("account", "account", None, None),
-            ("account:command-1-2", "account:command", Some("1-2"), Some("1-2")),
+            (
+                "account:command-1-2",
+                "account:command",
+                Some("1-2"),
+                Some("1-2"),
+            ),
             ("account-", "account", Some(""), Some("")),
             ("-1", "", Some("1"), Some("1")),
             ("a+b-c", "a+b", Some("c"), Some("c")),
@@ -125,10 +132,19 @@ mod tests {
                 .collect();
             for id in 0..200 {
                 let stream = format!("account-{id}");
-                assert_eq!(groups.iter().filter(|group| group.reads(&stream)).count(), 1);
+                assert_eq!(
+                    groups.iter().filter(|group| group.reads(&stream)).count(),
+                    1
+                );
             }
             assert!(!groups.iter().any(|group| group.reads("account")));
-            assert_eq!(groups.iter().filter(|group| group.reads("account-")).count(), 1);
+            assert_eq!(
+                groups
+                    .iter()
+                    .filter(|group| group.reads("account-"))
+                    .count(),
+                1
+            );
         }
         assert_eq!(ConsumerGroup::new(2, 2), None);
         assert_eq!(ConsumerGroup::new(-1, 2), None);

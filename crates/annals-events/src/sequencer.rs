@@ -242,11 +242,7 @@ impl Group {
 }
 
 /// Commits one request of a group that failed.
-async fn alone(
-    seat: &Seat,
-    memory: &mut postgres::Memory,
-    request: Request,
-) -> Result<Vec<Place>> {
+async fn alone(seat: &Seat, memory: &mut postgres::Memory, request: Request) -> Result<Vec<Place>> {
     match persist(seat, memory, &Arc::from([request])).await {
         Ok(mut committed) => {
             seat.tail.committed(committed.pokes);
@@ -291,7 +287,11 @@ async fn persist(
         if Instant::now() + pause >= give_up {
             return Err(Failure::Unknown(Arc::new(error)));
         }
-        tracing::warn!(namespace = seat.id, error = error.report(), "appending again");
+        tracing::warn!(
+            namespace = seat.id,
+            error = error.report(),
+            "appending again"
+        );
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(MAX_PAUSE);
     }

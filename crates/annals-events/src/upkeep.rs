@@ -1,15 +1,17 @@
 //! Making true what came past this program, and finding what cannot be.
 
-use std::time::Duration;
+mod forget;
+mod rebuild;
+mod verify;
 
-use annals_store::{Names, Store};
-
-use crate::Result;
+pub(crate) use forget::forget_ids;
+pub(crate) use rebuild::rebuild_heads;
+pub(crate) use verify::verify;
 
 /// What was rebuilt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rebuilt {
-    /// Streams whose head changed.
+    /// Streams whose head is another one now.
     pub streams: u64,
     /// Ids that were not known.
     pub ids: u64,
@@ -22,18 +24,12 @@ pub struct Rebuilt {
 pub struct Verified {
     /// Messages that are kept.
     pub messages: i64,
-    /// Streams.
+    /// Streams that were ever written.
     pub streams: i64,
-    /// What cannot be, as sentences; at most a hundred.
+    /// Messages whose id is not remembered, which is so when there is a window and it is over.
+    pub forgotten_ids: i64,
+    /// The place of the last message.
+    pub global_position: i64,
+    /// What cannot be, as sentences; a hundred at most.
     pub faults: Vec<String>,
-}
-
-pub(crate) async fn forget_ids(store: &Store, names: &Names, window: Duration) -> Result<u64> {
-    todo!()
-}
-pub(crate) async fn rebuild_heads(store: &Store, names: &Names) -> Result<Rebuilt> {
-    todo!()
-}
-pub(crate) async fn verify(store: &Store, names: &Names) -> Result<Verified> {
-    todo!()
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use annals_store::{
-    Access, Error as StoreError, Names, Sql, Store, Work, rusqlite, rusqlite::OptionalExtension as _,
-    sqlx,
+    Access, Error as StoreError, Names, Sql, Store, Work, rusqlite,
+    rusqlite::OptionalExtension as _, sqlx,
 };
 use futures_util::future::{BoxFuture, FutureExt as _};
 
@@ -96,7 +96,11 @@ impl Create {
             .execute(&mut *connection)
             .await
             .map_err(doing())?;
-        let compress = if self.columnstore { COMPRESS } else { NO_COMPRESS };
+        let compress = if self.columnstore {
+            COMPRESS
+        } else {
+            NO_COMPRESS
+        };
         let compression = self.columnstore.then_some(COMPRESSION);
         let scripts = [HYPERTABLE_INDEXES, FUNCTIONS, CHUNKS, compress];
         for template in scripts.into_iter().chain(compression) {

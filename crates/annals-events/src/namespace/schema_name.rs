@@ -20,7 +20,13 @@ pub(crate) fn schema_name(id: &str, hypertables: bool) -> String {
         .bytes()
         .take(12)
         .map(|byte| byte.to_ascii_lowercase())
-        .map(|byte| if is_plain(byte) { char::from(byte) } else { '_' })
+        .map(|byte| {
+            if is_plain(byte) {
+                char::from(byte)
+            } else {
+                '_'
+            }
+        })
         .collect();
     let digest: [u8; 32] = Sha256::digest(id.as_bytes()).into();
     let mut digest = hex::encode(digest);
@@ -46,7 +52,17 @@ mod tests {
     fn no_two_ids_share_a_schema_and_every_name_fits() {
         let long = "tenant_".repeat(9);
         let ids = [
-            "a-b", "a_b", "A_b", "a_B", "a b", "", "é", "日本語", &format!("{long}1"), &format!("{long}2"), "x",
+            "a-b",
+            "a_b",
+            "A_b",
+            "a_B",
+            "a b",
+            "",
+            "é",
+            "日本語",
+            &format!("{long}1"),
+            &format!("{long}2"),
+            "x",
         ];
         let mut seen = HashSet::new();
         for id in ids {

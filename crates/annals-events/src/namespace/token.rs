@@ -17,7 +17,9 @@ pub struct Token {
 
 /// Why a text is no token. Says nothing of the text: it may be somebody's secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a token is ns_, a namespace's id in base64url, _ and 64 hexadecimal digits: this {problem}")]
+#[error(
+    "a token is ns_, a namespace's id in base64url, _ and 64 hexadecimal digits: this {problem}"
+)]
 pub struct TokenError {
     /// The rule that it breaks, as the rest of a sentence.
     pub problem: &'static str,
@@ -129,11 +131,23 @@ mod tests {
             (String::new(), "does not begin with ns_"),
             (format!("ZGVmYXVsdA_{zeros}"), "does not begin with ns_"),
             ("ns_secret".to_owned(), "has no _ before its digits"),
-            (format!("ns_ZGVmYXVsdA_{zeros}0"), "does not end with 64 hexadecimal digits"),
-            (format!("ns_ZGVmYXVsdA_{}", "g".repeat(64)), "does not end with 64 hexadecimal digits"),
-            (format!("ns_ZGVmYXVsdA==_{zeros}"), "names no namespace in base64url without padding"),
+            (
+                format!("ns_ZGVmYXVsdA_{zeros}0"),
+                "does not end with 64 hexadecimal digits",
+            ),
+            (
+                format!("ns_ZGVmYXVsdA_{}", "g".repeat(64)),
+                "does not end with 64 hexadecimal digits",
+            ),
+            (
+                format!("ns_ZGVmYXVsdA==_{zeros}"),
+                "names no namespace in base64url without padding",
+            ),
             (format!("ns__{zeros}"), "names an empty namespace"),
-            (format!("ns__w_{zeros}"), "names a namespace that is no UTF-8"),
+            (
+                format!("ns__w_{zeros}"),
+                "names a namespace that is no UTF-8",
+            ),
         ];
         for (text, problem) in cases {
             let error = Token::parse(&text).unwrap_err();

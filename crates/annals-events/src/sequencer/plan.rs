@@ -258,3 +258,192 @@ impl<'a> Planning<'a, '_> {
 fn same(one: &NewMessage, other: &NewMessage) -> bool {
     one.kind == other.kind && one.data == other.data && one.metadata == other.metadata
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn message(id: u128, data: &str) -> NewMessage {
+        NewMessage::new("k", Json::parse(data).unwrap()).with_id(Uuid::from_u128(id))
+    }
+
+    fn place(position: i64, global_position: i64) -> Place {
+        Place {
+            position,
+            global_position,
+        }
+    }
+
+    fn request(stream: &str, expected: Option<i64>, messages: Vec<NewMessage>) -> Request {
+        Request {
+            appends: vec![Append {
+                stream: stream.to_owned(),
+                expected_version: expected,
+                messages,
+            }],
+        }
+    }
+
+    #[test]
+    fn each_request_is_placed_upon_those_before_it_in_the_group() {
+        let known = Known {
+            global_position: 10,
+            versions: HashMap::from([("a".to_owned(), 4)]),
+            ids: HashMap::new(),
+        };
+        let group = [
+            request("a", Some(4), vec![message(1, "{}")]),
+            request("a", Some(4), vec![message(2, "{}")]),
+            request("a", Some(5), vec![message(3, "{}"), message(4, "{}")]),
+            request("b", Some(-1), vec![message(5, "{}")]),
+            request("b", Some(-1), vec![message(6, "{}")]),
+        ];
+        let plan = Plan::of(&group, &known);
+        let conflict = |stream: &str, expected, actual| Verdict::VersionConflict {
+            stream: stream.to_owned(),
+            expected,
+            actual,
+        };
+        let expected = [
+            Verdict::Placed(vec![place(5, 11)]),
+            conflict("a", 4, 5),
+            Verdict::Placed(vec![place(6, 12), place(7, 13)]),
+            Verdict::Placed(vec![place(0, 14)]),
+            conflict("b", -1, 0),
+        ];
+        assert_eq!(plan.verdicts, expected);
+        assert_eq!(plan.heads["a"], place(7, 13));
+        assert_eq!(plan.heads["b"], place(0, 14));
+    }
+
+    #[test]
+    fn a_repeated_id_has_the_first_place_whatever_version_is_expected() {
+        let written = Written {
+            place: place(3, 7),
+            content: Some(Content {
+                stream: "a".to_owned(),
+                kind: "k".to_owned(),
+                data: Json::parse("{\"n\":1}").unwrap(),
+                metadata: None,
+            }),
+        };
+        let dropped = Written {
+            place: place(0, 1),
+            content: None,
+        };
+        let known = Known {
+            global_position: 10,
+            versions: HashMap::from([("a".to_owned(), 9)]),
+            ids: HashMap::from([(Uuid::from_u128(1), written), (Uuid::from_u128(2), dropped)]),
+        };
+        let group = [
+            request("a", Some(2), vec![message(1, "{\"n\": 1}")]),
+            request("a", None, vec![message(1, "{\"n\":1.0}")]),
+            request("b", None, vec![message(1, "{\"n\":1}")]),
+            request("a", None, vec![message(2, "{}")]),
+            request("a", None, vec![message(3, "{}"), message(1, "{\"n\":1}")]),
+            request("a", None, vec![message(4, "{}")]),
+            request("a", None, vec![message(4, "{}")]),
+            request("a", None, vec![message(4, "{\"other\":true}")]),
+            request("a", None, vec![message(5, "{}"), message(5, "{}")]),
+        ];
+        let conflict = |id| Verdict::IdConflict(Uuid::from_u128(id));
+        let expected = [
+            Verdict::Placed(vec![place(3, 7)]),
+            conflict(1),
+            conflict(1),
+            Verdict::Placed(vec![place(0, 1)]),
+            conflict(1),
+            Verdict::Placed(vec![place(10, 11)]),
+            Verdict::Placed(vec![place(10, 11)]),
+            conflict(4),
+            conflict(5),
+        ];
+        let plan = Plan::of(&group, &known);
+        assert_eq!(plan.verdicts, expected);
+        assert_eq!(plan.rows.len(), 1);
+    }
+
+    /// Appends of one request: streams by number, an expected version, how many messages.
+    fn any_request() -> impl Strategy<Value = Vec<(u8, Option<i64>, Vec<u128>)>> {
+        let append = (
+            0..4_u8,
+            prop::option::weighted(0.4, -1..4_i64),
+            prop::collection::vec(1..60_u128, 1..4),
+        );
+        prop::collection::vec(append, 1..4)
+    }
+
+    proptest! {
+        /// A group comes to what its requests come to one by one, each in a group of its own.
+        #[test]
+        fn a_group_is_its_requests_one_after_the_other(
+            requests in prop::collection::vec(any_request(), 1..20),
+        ) {
+            let group: Vec<Request> = requests
+                .into_iter()
+                .map(|appends| Request {
+                    appends: appends
+                        .into_iter()
+                        .map(|(stream, expected_version, ids)| Append {
+                            stream: format!("s-{stream}"),
+                            expected_version,
+                            messages: ids.into_iter().map(|id| message(id, "{}")).collect(),
+                        })
+                        .collect(),
+                })
+                .collect();
+            let together = Plan::of(&group, &Known::default());
+
+            let mut known = Known::default();
+            let mut verdicts = Vec::new();
+            let mut rows: BTreeMap<i64, (String, i64, Uuid)> = BTreeMap::new();
+            for request in &group {
+                let alone = Plan::of(std::slice::from_ref(request), &known);
+                for row in &alone.rows {
+                    known.global_position = row.place.global_position;
+                    known.versions.insert(row.stream.to_owned(), row.place.position);
+                    let content = Content {
+                        stream: row.stream.to_owned(),
+                        kind: row.message.kind.clone(),
+                        data: row.message.data.clone(),
+                        metadata: None,
+                    };
+                    known.ids.insert(row.id, Written { place: row.place, content: Some(content) });
+                    let seen = rows.insert(
+                        row.place.global_position,
+                        (row.stream.to_owned(), row.place.position, row.id),
+                    );
+                    prop_assert_eq!(seen, None);
+                }
+                verdicts.extend(alone.verdicts);
+            }
+            prop_assert_eq!(&together.verdicts, &verdicts);
+            let expected: Vec<_> = rows.into_iter().collect();
+            let found: Vec<_> = together
+                .rows
+                .iter()
+                .map(|row| {
+                    let Place { position, global_position } = row.place;
+                    (global_position, (row.stream.to_owned(), position, row.id))
+                })
+                .collect();
+            prop_assert_eq!(&found, &expected);
+            // Places have no gaps, neither in the namespace nor in a stream.
+            let mut next: HashMap<&str, i64> = HashMap::new();
+            for (place, (global, (stream, position, _))) in found.iter().enumerate() {
+                prop_assert_eq!(*global, place as i64 + 1);
+                let next = next.entry(stream).or_default();
+                prop_assert_eq!(*position, *next);
+                *next += 1;
+            }
+            for (stream, place) in &together.heads {
+                prop_assert_eq!(place.position + 1, next[stream]);
+            }
+        }
+    }
+}

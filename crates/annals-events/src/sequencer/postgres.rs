@@ -182,13 +182,19 @@ impl Columns {
             kinds: column!(row => row.message.kind.clone()),
             data: column!(row => row.message.data.as_str().to_owned()),
             metadata: column!(row => row.message.metadata.as_ref().map(|json| json.as_str().to_owned())),
-            head_streams: heads.iter().map(|(stream, _)| (**stream).to_owned()).collect(),
+            head_streams: heads
+                .iter()
+                .map(|(stream, _)| (**stream).to_owned())
+                .collect(),
             head_categories: heads
                 .iter()
                 .map(|(stream, _)| crate::name::category(stream).to_owned())
                 .collect(),
             head_positions: heads.iter().map(|(_, place)| place.position).collect(),
-            head_global_positions: heads.iter().map(|(_, place)| place.global_position).collect(),
+            head_global_positions: heads
+                .iter()
+                .map(|(_, place)| place.global_position)
+                .collect(),
         }
     }
 
@@ -198,25 +204,26 @@ impl Columns {
         names: &Names,
         (global_position, incarnation): (i64, Uuid),
     ) -> Result<bool> {
-        let turns: i64 = sqlx::query_scalar(names.statement(include_str!("../../sql/append.postgres.sql")))
-            .bind(global_position)
-            .bind(incarnation)
-            .bind(self.last)
-            .bind(self.ids)
-            .bind(self.streams)
-            .bind(self.categories)
-            .bind(self.positions)
-            .bind(self.global_positions)
-            .bind(self.kinds)
-            .bind(self.data)
-            .bind(self.metadata)
-            .bind(self.head_streams)
-            .bind(self.head_categories)
-            .bind(self.head_positions)
-            .bind(self.head_global_positions)
-            .fetch_one(connection)
-            .await
-            .map_err(StoreError::statement("appending"))?;
+        let turns: i64 =
+            sqlx::query_scalar(names.statement(include_str!("../../sql/append.postgres.sql")))
+                .bind(global_position)
+                .bind(incarnation)
+                .bind(self.last)
+                .bind(self.ids)
+                .bind(self.streams)
+                .bind(self.categories)
+                .bind(self.positions)
+                .bind(self.global_positions)
+                .bind(self.kinds)
+                .bind(self.data)
+                .bind(self.metadata)
+                .bind(self.head_streams)
+                .bind(self.head_categories)
+                .bind(self.head_positions)
+                .bind(self.head_global_positions)
+                .fetch_one(connection)
+                .await
+                .map_err(StoreError::statement("appending"))?;
         Ok(turns == 1)
     }
 }
@@ -268,7 +275,11 @@ impl Work for Look {
         async move { look(connection, &self.names, &self.group).await }.boxed()
     }
 
-    fn run_sqlite(self, _connection: &rusqlite::Connection, _names: &Names) -> Result<(Known, Uuid)> {
+    fn run_sqlite(
+        self,
+        _connection: &rusqlite::Connection,
+        _names: &Names,
+    ) -> Result<(Known, Uuid)> {
         Err(super::wrong_backend())
     }
 }

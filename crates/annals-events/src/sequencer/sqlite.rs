@@ -51,7 +51,11 @@ fn look(
 ) -> Result<Known, rusqlite::Error> {
     let mut known = Known {
         global_position: connection
-            .prepare_cached(names.statement("SELECT global_position FROM {message_counter}").as_str())?
+            .prepare_cached(
+                names
+                    .statement("SELECT global_position FROM {message_counter}")
+                    .as_str(),
+            )?
             .query_row([], |row| row.get(0))?,
         ..Known::default()
     };
@@ -148,7 +152,13 @@ fn insert(
     let mut head = connection.prepare_cached(head.as_str())?;
     for (stream, place) in &plan.heads {
         let category = name::category(stream);
-        head.execute((stream, category, place.position, place.global_position, time))?;
+        head.execute((
+            stream,
+            category,
+            place.position,
+            place.global_position,
+            time,
+        ))?;
     }
     Ok(())
 }

@@ -1,0 +1,14 @@
+//! The behaviour suite of the event store, on every backend.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod appending;
+mod importing;
+mod namespaces;
+mod reading;
+mod support;
