@@ -1,9 +1,23 @@
 //! Reading streams and categories, and what there is.
+//!
+//! Every read is a statement of its own whose condition is a range of an index, so that it costs what it
+//! gives: streams by (stream, position), categories by (category, global position), everything by global
+//! position.
 
-use annals_record::TimestampMicros;
-use annals_store::{Names, Store};
+mod list;
+mod row;
+mod sql;
+
+use annals_record::{TimestampMicros, Value};
+use annals_store::{Dialect, Names, Store};
 
 use crate::{ConsumerGroup, Message, Result};
+
+pub(crate) use list::{categories, count, counts, streams, version};
+use row::MessageRow;
+
+/// Messages that are read at a time where some of them are then left out.
+const PAGE: u64 = 1_000;
 
 /// Where a read begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,27 +95,136 @@ pub(crate) struct Counts {
     pub(crate) last_activity: Option<TimestampMicros>,
 }
 
-pub(crate) async fn stream(store: &Store, names: &Names, query: StreamQuery) -> Result<Vec<Message>> {
-    todo!()
+/// Messages of a stream, in its order.
+pub(crate) async fn stream(
+    store: &Store,
+    names: &Names,
+    query: StreamQuery,
+) -> Result<Vec<Message>> {
+    if query.limit == Some(0) || no_name(&query.stream) {
+        return Ok(Vec::new());
+    }
+    let (sql, from) = match query.from {
+        From::Position(from) => (sql::STREAM, from),
+        From::GlobalPosition(from) => (sql::STREAM_BY_GLOBAL_POSITION, from),
+    };
+    let values = vec![
+        Value::Int8(from.max(0)),
+        limit(query.limit),
+        Value::Text(query.stream),
+    ];
+    messages(store, names, sql, values).await
 }
-pub(crate) async fn category(store: &Store, names: &Names, query: CategoryQuery) -> Result<Vec<Message>> {
-    todo!()
+
+/// Messages of a category, or of all, in the order of commits.
+pub(crate) async fn category(
+    store: &Store,
+    names: &Names,
+    query: CategoryQuery,
+) -> Result<Vec<Message>> {
+    let nobody_s = |category: &str| category.contains('-') || category.contains('\0');
+    let correlates = |category: &String| !category.is_empty() && !nobody_s(category);
+    if query.limit == Some(0)
+        || nobody_s(&query.category)
+        || !query.correlation.as_ref().is_none_or(correlates)
+    {
+        return Ok(Vec::new());
+    }
+    match query.group {
+        // SQLite has no MD5.
+        Some(group) if names.dialect() == Dialect::Sqlite => {
+            filtered(store, names, query, group).await
+        }
+        _ => category_page(store, names, query).await,
+    }
 }
-pub(crate) async fn last(store: &Store, names: &Names, stream: &str, kind: Option<&str>) -> Result<Option<Message>> {
-    todo!()
+
+/// Reads all and keeps what a member reads, page by page.
+async fn filtered(
+    store: &Store,
+    names: &Names,
+    mut query: CategoryQuery,
+    group: ConsumerGroup,
+) -> Result<Vec<Message>> {
+    let limit = query.limit.and_then(|limit| usize::try_from(limit).ok());
+    let limit = limit.unwrap_or(usize::MAX);
+    query.limit = Some(PAGE);
+    query.group = None;
+    let mut kept = Vec::new();
+    loop {
+        let page = category_page(store, names, query.clone()).await?;
+        let last = page.last().filter(|_| page.len() as u64 == PAGE);
+        let next = last.map(|message| message.place.global_position.saturating_add(1));
+        let reads = |message: &Message| group.reads(&message.stream);
+        let room = limit - kept.len();
+        kept.extend(page.into_iter().filter(reads).take(room));
+        match next {
+            Some(next) if kept.len() < limit => query.from = next,
+            _ => return Ok(kept),
+        }
+    }
 }
-pub(crate) async fn version(store: &Store, names: &Names, stream: &str) -> Result<Option<i64>> {
-    todo!()
+
+async fn category_page(store: &Store, names: &Names, query: CategoryQuery) -> Result<Vec<Message>> {
+    let sql = sql::category(
+        names.dialect(),
+        !query.category.is_empty(),
+        query.correlation.is_some(),
+        query.group.is_some(),
+    );
+    let mut values = vec![
+        Value::Int8(query.from.max(0)),
+        limit(query.limit),
+        Value::Text(query.category),
+        Value::Text(query.correlation.unwrap_or_default()),
+    ];
+    if let Some(group) = query.group {
+        values.extend([Value::Int8(group.member()), Value::Int8(group.size())]);
+    }
+    values.truncate(sql.parameters);
+    messages(store, names, sql.text, values).await
 }
-pub(crate) async fn streams(store: &Store, names: &Names, list: StreamList) -> Result<Vec<StreamEntry>> {
-    todo!()
+
+/// The last message of a stream that is kept, of one type if one is given.
+pub(crate) async fn last(
+    store: &Store,
+    names: &Names,
+    stream: &str,
+    kind: Option<&str>,
+) -> Result<Option<Message>> {
+    if no_name(stream) || kind.is_some_and(no_name) {
+        return Ok(None);
+    }
+    let (sql, kind) = match kind {
+        None => (sql::LAST, None),
+        Some(kind) => (sql::LAST_OF_TYPE, Some(kind)),
+    };
+    let texts = [Some(stream), kind].into_iter().flatten();
+    let values = texts.map(|text| Value::Text(text.to_owned())).collect();
+    Ok(messages(store, names, sql, values).await?.pop())
 }
-pub(crate) async fn categories(store: &Store, names: &Names) -> Result<Vec<CategoryEntry>> {
-    todo!()
+
+/// Whether nothing can be called so, which PostgreSQL would not even be asked.
+fn no_name(text: &str) -> bool {
+    text.contains('\0')
 }
-pub(crate) async fn count(store: &Store, names: &Names) -> Result<i64> {
-    todo!()
+
+/// As both dialects take it.
+fn limit(limit: Option<u64>) -> Value {
+    let limit = limit.and_then(|limit| i64::try_from(limit).ok());
+    Value::Int8(limit.unwrap_or(i64::MAX))
 }
-pub(crate) async fn counts(store: &Store, names: &Names) -> Result<Counts> {
-    todo!()
+
+/// Runs a statement that gives messages.
+async fn messages(
+    store: &Store,
+    names: &Names,
+    sql: &'static str,
+    values: Vec<Value>,
+) -> Result<Vec<Message>> {
+    let rows: Vec<MessageRow> = store.fetch(names.statement(sql), values).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| row.into_message(names.dialect()))
+        .collect())
 }

@@ -1,0 +1,121 @@
+//! The statements. Each condition is a range of one index; there is no OR around a column, and what is not
+//! asked for does not stand in the statement.
+//!
+//! Parameters have the same numbers everywhere: $1 the first position, $2 the limit, then what is asked for.
+
+use annals_store::Dialect;
+
+/// A statement, and as many parameters as it knows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Statement {
+    pub(super) text: &'static str,
+    pub(super) parameters: usize,
+}
+
+/// Messages in a given order, as `MessageRow` has them.
+macro_rules! messages {
+    ($($rest:expr),+) => {
+        concat!(
+            r#"SELECT id, stream_name, "type", "position", global_position,
+                      CAST(data AS TEXT), CAST(metadata AS TEXT), "time"
+                 FROM {messages} "#,
+            $($rest),+
+        )
+    };
+}
+
+pub(super) const STREAM: &str =
+    messages!(r#"WHERE stream_name = $3 AND "position" >= $1 ORDER BY "position" LIMIT $2"#);
+
+pub(super) const STREAM_BY_GLOBAL_POSITION: &str =
+    messages!(r#"WHERE stream_name = $3 AND global_position >= $1 ORDER BY "position" LIMIT $2"#);
+
+pub(super) const LAST: &str =
+    messages!(r#"WHERE stream_name = $1 ORDER BY "position" DESC LIMIT 1"#);
+
+pub(super) const LAST_OF_TYPE: &str =
+    messages!(r#"WHERE stream_name = $1 AND "type" = $2 ORDER BY "position" DESC LIMIT 1"#);
+
+macro_rules! by_global_position {
+    ($($condition:expr),*) => {
+        messages!(
+            "WHERE global_position >= $1",
+            $(" AND ", $condition,)*
+            " ORDER BY global_position LIMIT $2"
+        )
+    };
+}
+
+macro_rules! of_category {
+    () => {
+        "category = $3"
+    };
+}
+
+// As the index on it has it; its second half says that rows without one are not looked for.
+macro_rules! correlated {
+    () => {
+        "split_part(metadata ->> 'correlationStreamName', '-', 1) = $4 \
+         AND metadata ->> 'correlationStreamName' IS NOT NULL"
+    };
+}
+
+// The remainder before the absolute value: the least integer has no absolute value.
+macro_rules! of_member {
+    () => {
+        "position('-' IN stream_name) > 0 \
+         AND abs(('x' || left(md5(split_part(substring(stream_name FROM position('-' IN stream_name) + 1), '+', 1)), 16)) \
+             ::bit(64)::bigint % $6) = $5"
+    };
+}
+
+/// The statement of a question: of a category or of all, by correlation, for a member of a group.
+pub(super) fn category(
+    dialect: Dialect,
+    category: bool,
+    correlation: bool,
+    group: bool,
+) -> Statement {
+    let text = match (dialect, category, correlation, group) {
+        (_, false, false, false) => by_global_position!(),
+        (_, true, false, false) => by_global_position!(of_category!()),
+        (Dialect::Sqlite, false, true, _) => by_global_position!("correlation = $4"),
+        (Dialect::Sqlite, true, true, _) => by_global_position!(of_category!(), "correlation = $4"),
+        (_, false, true, false) => by_global_position!(correlated!()),
+        (_, true, true, false) => by_global_position!(of_category!(), correlated!()),
+        (_, false, false, true) => by_global_position!(of_member!()),
+        (_, true, false, true) => by_global_position!(of_category!(), of_member!()),
+        (_, false, true, true) => by_global_position!(correlated!(), of_member!()),
+        (_, true, true, true) => by_global_position!(of_category!(), correlated!(), of_member!()),
+    };
+    let parameters = match (category, correlation, group) {
+        (_, _, true) => 6,
+        (_, true, _) => 4,
+        (true, ..) => 3,
+        _ => 2,
+    };
+    Statement { text, parameters }
+}
+
+pub(super) const VERSION: &str = r#"SELECT "position" FROM {stream_heads} WHERE stream_name = $1"#;
+
+pub(super) const STREAMS: &str = r#"
+    SELECT stream_name, "position", "time" FROM {stream_heads}
+     WHERE stream_name >= $1
+     ORDER BY stream_name LIMIT $2"#;
+
+pub(super) const STREAMS_BEFORE: &str = r#"
+    SELECT stream_name, "position", "time" FROM {stream_heads}
+     WHERE stream_name >= $1 AND stream_name < $3
+     ORDER BY stream_name LIMIT $2"#;
+
+pub(super) const CATEGORIES: &str = "
+    SELECT head.category, head.streams, coalesce(kept.messages, 0)
+      FROM (SELECT category, count(*) AS streams FROM {stream_heads} GROUP BY category) AS head
+      LEFT JOIN (SELECT category, count(*) AS messages FROM {messages} GROUP BY category) AS kept
+             ON kept.category = head.category";
+
+pub(super) const COUNT: &str = "SELECT count(*) FROM {messages}";
+
+pub(super) const COUNTS: &str = r#"
+    SELECT (SELECT count(*) FROM {messages}), count(*), max("time") FROM {stream_heads}"#;
