@@ -120,12 +120,6 @@ impl<'a> Plan<'a> {
             heads: planning.heads,
         }
     }
-
-    /// Whether somebody was refused.
-    pub(crate) fn refuses(&self) -> bool {
-        let placed = |verdict: &Verdict| matches!(verdict, Verdict::Placed(_));
-        !self.verdicts.iter().all(placed)
-    }
 }
 
 struct Planning<'a, 'k> {

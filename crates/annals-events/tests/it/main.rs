@@ -7,6 +7,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod appending;
+mod importing;
+mod namespaces;
 mod public_sql;
 mod reading;
 mod support;
