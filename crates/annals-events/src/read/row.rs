@@ -23,7 +23,7 @@ impl MessageRow {
     pub(super) fn into_message(self, dialect: Dialect) -> Message {
         let document = |text: String| match dialect {
             Dialect::Sqlite => text,
-            _ => compact(text),
+            _ => compact(&text),
         };
         Message {
             id: self.id,
@@ -45,9 +45,9 @@ impl MessageRow {
 /// canonical form ([`Json`](annals_record::Json)) differ in.
 ///
 /// Nothing is parsed, so nothing is refused: a document that others wrote may be deeper than we take.
-fn compact(text: String) -> String {
+fn compact(text: &str) -> String {
     let mut compacted = String::with_capacity(text.len());
-    let mut rest = text.as_str();
+    let mut rest = text;
     // The ends of strings are where quotes are that no backslash stands before.
     while let Some((outside, string)) = rest.split_once('"') {
         push_without_spaces(outside, &mut compacted);
@@ -101,7 +101,7 @@ mod tests {
             (r#"{"ü, ": "日 本\\\\"}"#, r#"{"ü, ":"日 本\\\\"}"#),
         ];
         for (jsonb, canonical) in cases {
-            assert_eq!(compact(jsonb.to_owned()), canonical);
+            assert_eq!(compact(jsonb), canonical);
             assert_eq!(Json::parse(jsonb).unwrap().as_str(), canonical);
         }
     }
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn broken_text_stays_as_it_is() {
         for text in ["", "\"", "\"a\\", "a\"b"] {
-            assert_eq!(compact(text.to_owned()), text);
+            assert_eq!(compact(text), text);
         }
     }
 }

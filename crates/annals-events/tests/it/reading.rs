@@ -165,7 +165,8 @@ async fn correlated_messages_are_found_by_category_of_the_stream_they_name(datab
         let name = if number == 1 { "b-1" } else { "a-1" };
         namespace.write_message(name, message, None).await.unwrap();
     }
-    let cases: [(&str, &str, i64, Option<u64>, &[i64]); 8] = [
+    type Case<'a> = (&'a str, &'a str, i64, Option<u64>, &'a [i64]);
+    let cases: [Case<'_>; 8] = [
         ("a", "order", 1, None, &[1, 3]),
         ("b", "order", 1, None, &[2]),
         ("", "order", 1, None, &[1, 2, 3]),
