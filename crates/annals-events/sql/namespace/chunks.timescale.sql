@@ -3,17 +3,13 @@ CREATE FUNCTION {get_chunks}() RETURNS TABLE (
     message_count BIGINT
 )
 LANGUAGE sql STABLE AS $$
-    SELECT chunk.chunk_name::text, chunk.range_start, chunk.range_end, chunk.is_compressed,
-           pg_total_relation_size(format('%I.%I', chunk.chunk_schema, chunk.chunk_name)::regclass)
-           -- A compressed chunk's rows are in a table of its own.
-         + coalesce((SELECT pg_total_relation_size(format('%I.%I', inner_chunk.schema_name, inner_chunk.table_name)::regclass)
-                       FROM _timescaledb_catalog.chunk AS outer_chunk
-                       JOIN _timescaledb_catalog.chunk AS inner_chunk ON inner_chunk.id = outer_chunk.compressed_chunk_id
-                      WHERE outer_chunk.schema_name = chunk.chunk_schema
-                        AND outer_chunk.table_name = chunk.chunk_name), 0),
+    SELECT chunk.chunk_name::text, chunk.range_start, chunk.range_end, chunk.is_compressed, size.total_bytes,
            (SELECT count(*) FROM {messages} AS message
              WHERE message."time" >= chunk.range_start AND message."time" < chunk.range_end)
       FROM timescaledb_information.chunks AS chunk
+      -- With what a compressed chunk keeps in a table of its own.
+      JOIN chunks_detailed_size('{messages}'::regclass) AS size
+        ON size.chunk_schema = chunk.chunk_schema AND size.chunk_name = chunk.chunk_name
      WHERE format('%I.%I', chunk.hypertable_schema, chunk.hypertable_name)::regclass = '{messages}'::regclass
      ORDER BY chunk.range_start DESC
 $$;
