@@ -1,14 +1,14 @@
 //! The store of bars: its contract, and the one implementation for every backend.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use annals_record::{OnConflict, Timestamp, TimestampMicros};
 use annals_store::{Store, Ticket, Writer, WriterOptions, WriterReport};
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use crate::{
-    Bar, BarError, BarsOptions, Gap, MIGRATIONS, Result, SeenSymbol, Timeframe, Zone, gaps, latest,
-    range, symbols,
+    Bar, BarError, BarsOptions, Gap, MIGRATIONS, Refreshed, Result, SeenSymbol, Timeframe, Zone,
+    changed::Changes, gaps, latest, range, refresh, symbols,
 };
 
 /// Keeps bars and finds them again. A trait, so that an application can put a double in its place.
@@ -194,7 +194,9 @@ impl Bars {
         on_conflict: OnConflict,
     ) -> Result<Self> {
         writer.on_conflict = Some(on_conflict);
-        let writer = store.writer_with(writer, None).await?;
+        // The only writer of bars there is: whatever writes, enqueues, feeds or replays goes through it,
+        // and longer bars learn of it.
+        let writer = store.writer_with(writer, Some(Arc::new(Changes))).await?;
         Ok(Self { store, writer })
     }
 
@@ -223,6 +225,16 @@ impl Bars {
         limit: u32,
     ) -> Result<Vec<Bar>> {
         latest::of_symbol(&self.store, symbol, timeframe, zone, limit).await
+    }
+
+    /// Rolls some of the changed minutes up into the stored longer bars, in one transaction. See
+    /// [`refresh`](crate::refresh); [`keep`](crate::refresh::keep) does it over and over.
+    ///
+    /// # Errors
+    ///
+    /// The database failed; nothing has changed, unless the answer to the commit was lost.
+    pub async fn refresh(&self, now: Timestamp) -> Result<Refreshed> {
+        refresh::refresh(&self.store, now).await
     }
 }
 

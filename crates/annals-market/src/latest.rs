@@ -1,12 +1,14 @@
 //! The newest bars of one symbol or of many.
 
 use annals_record::{Json, Value};
-use annals_store::{Store, sql::Dialect};
+use annals_store::{Access, Store, sql::Dialect};
 
-use crate::{Bar, Error, Result, Timeframe, Zone, rollup::roll_up};
-
-/// Bars of a minute that are read at once for longer bars.
-const STEP: u64 = 10_000;
+use crate::{
+    Bar, Error, Result, Timeframe, Zone, level,
+    longer::Parts,
+    rollup::Rollup,
+    tx::{Tx, scripted},
+};
 
 /// The newest `limit` bars of a symbol, the oldest of them first.
 pub(crate) async fn of_symbol(
@@ -27,33 +29,66 @@ pub(crate) async fn of_symbol(
         bars.reverse();
         return Ok(bars);
     }
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    // Backwards, and rolled up as soon as a bar is whole, so that a step is held at most and not years.
-    let mut parts: Vec<Vec<Bar>> = Vec::new();
-    let mut whole = 0;
-    let mut minutes: Vec<Bar> = Vec::new();
-    while whole < wanted {
-        let query = match minutes.last() {
-            Some(oldest) => query().filter(Bar::TIMESTAMP.lt(oldest.timestamp)),
-            None => query(),
-        };
-        let step = query.limit(STEP).fetch().await?.rows;
-        let Some(oldest) = step.last() else { break };
-        let start = timeframe.start_of(oldest.timestamp, zone);
-        minutes.extend(step);
-        let rest =
-            minutes.partition_point(|minute| minute.timestamp >= timeframe.end_of(start, zone));
-        let done: Vec<Bar> = minutes.drain(..rest).rev().collect();
-        let bars = roll_up(done, timeframe, zone)?;
-        whole += bars.len();
-        parts.push(bars);
+    let newest = Newest {
+        symbol: symbol.to_owned(),
+        timeframe,
+        zone: zone.clone(),
+        wanted: usize::try_from(limit).unwrap_or(usize::MAX),
+    };
+    store.run(Access::Read, newest).await
+}
+
+/// The newest longer bars, in one transaction that sees one state of the database.
+struct Newest {
+    symbol: String,
+    timeframe: Timeframe,
+    zone: Zone,
+    wanted: usize,
+}
+
+scripted!(Newest => Vec<Bar>);
+
+impl Newest {
+    async fn script<T: Tx>(self, tx: &mut T) -> Result<Vec<Bar>> {
+        let all = (i64::MIN, i64::MAX);
+        let mut parts = Parts::between(tx, &self.symbol, self.timeframe, &self.zone, all).await?;
+        // Backwards, and rolled up as soon as a bar is whole, so that a step is held at most and not years.
+        let mut done: Vec<Vec<Bar>> = Vec::new();
+        let mut whole = 0;
+        let mut rest: Vec<(Timeframe, Bar)> = Vec::new();
+        while whole < self.wanted
+            && let Some(ask) = parts.last(self.wanted.saturating_sub(whole).saturating_add(1))
+        {
+            let found = level::read(tx, &self.symbol, ask, true).await?;
+            parts.pass_last(ask, &found);
+            rest.extend(found.into_iter().map(|bar| (ask.level, bar)));
+            let Some((_, oldest)) = rest.last() else {
+                continue;
+            };
+            let end = self.timeframe.end_of(oldest.timestamp, &self.zone);
+            let newer = rest.partition_point(|(_, bar)| bar.timestamp >= end);
+            let bars = self.roll_up(rest.drain(..newer))?;
+            whole += bars.len();
+            done.push(bars);
+        }
+        let oldest = self.roll_up(rest.into_iter())?;
+        done.push(oldest);
+        done.reverse();
+        let mut bars = done.concat();
+        let spare = bars.len().saturating_sub(self.wanted);
+        Ok(bars.split_off(spare))
     }
-    minutes.reverse();
-    parts.push(roll_up(minutes, timeframe, zone)?);
-    parts.reverse();
-    let mut bars = parts.concat();
-    let spare = bars.len().saturating_sub(wanted);
-    Ok(bars.split_off(spare))
+
+    /// Longer bars of bars that come newest first.
+    fn roll_up(&self, bars: impl DoubleEndedIterator<Item = (Timeframe, Bar)>) -> Result<Vec<Bar>> {
+        let mut rollup = Rollup::new(self.timeframe, self.zone.clone());
+        let mut longer = Vec::new();
+        for (level, bar) in bars.rev() {
+            longer.extend(rollup.push_of(level, &bar)?);
+        }
+        longer.extend(rollup.finish());
+        Ok(longer)
+    }
 }
 
 /// The newest `limit` bars of each symbol, in the symbols' order, of each the oldest first.

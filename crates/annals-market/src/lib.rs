@@ -6,7 +6,12 @@
 //! | [`bars`] | the contract [`BarStore`] and its implementation [`Bars`]: writing, ranges, newest bars |
 //! | [`symbols`], [`gaps`] | which symbols were traded, and in which minutes they were not |
 //! | [`timeframe`] | 1m, 5m, 15m, 1h and 1d: where each begins and ends, days by an exchange's time zone |
-//! | [`rollup`] | longer bars from bars of a minute |
+//! | [`rollup`] | longer bars from bars of a minute, level by level |
+//! | [`level`] | the tables of 5m, 15m and 1h |
+//! | [`refresh`] | rolling up what has changed, and a task that does it over and over |
+//! | `changed` | the queue of minutes that have changed, written with them |
+//! | `range`, `latest`, `longer` | reading: stored bars, and minutes where those have changed |
+//! | `tx` | one transaction of either dialect, for what is written once |
 //! | [`aggregator`] | bars of a minute from trades |
 //! | [`feed`] | from trades to bars in the database, without keeping the feed waiting |
 //! | [`config`] | the settings of the bar writer |
@@ -17,15 +22,20 @@
 pub mod aggregator;
 pub mod bar;
 pub mod bars;
+mod changed;
 pub mod config;
 pub mod error;
 pub mod feed;
 pub mod gaps;
 mod latest;
+pub mod level;
+mod longer;
 mod range;
+pub mod refresh;
 pub mod rollup;
 pub mod symbols;
 pub mod timeframe;
+mod tx;
 
 use annals_store::Migrations;
 
@@ -36,9 +46,12 @@ pub use config::{BarsOptions, Conflict};
 pub use error::{Error, Result};
 pub use feed::{Fed, FeedFull, FeedOptions, FeedReport, RefusedTick, TickFeed};
 pub use gaps::Gap;
+pub use level::{Bar1h, Bar5m, Bar15m};
+pub use refresh::Refreshed;
 pub use rollup::{Rollup, RollupError, roll_up};
 pub use symbols::SeenSymbol;
 pub use timeframe::{Timeframe, Zone};
 
 /// The tables of this crate.
-pub static MIGRATIONS: Migrations = annals_store::migrations!("market", "0001_bars");
+pub static MIGRATIONS: Migrations =
+    annals_store::migrations!("market", "0001_bars", "0002_rollups");

@@ -1,14 +1,16 @@
-//! Bars of one symbol in a time range, of a minute or rolled up as they are read.
+//! Bars of one symbol in a time range, of a minute or longer.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use annals_record::{Timestamp, TimestampMicros};
-use annals_store::Store;
+use annals_store::{Access, Store};
 
-use crate::{Bar, BarPage, BarRange, Error, Result, Timeframe, Zone, rollup::Rollup};
-
-/// Bars of a minute that are read at once.
-const STEP: u64 = 10_000;
+use crate::{
+    Bar, BarPage, BarRange, Error, Result, Timeframe, Zone, level,
+    longer::Parts,
+    rollup::Rollup,
+    tx::{Tx, scripted},
+};
 
 pub(crate) async fn read(store: &Store, range: BarRange) -> Result<BarPage> {
     let BarRange {
@@ -31,19 +33,20 @@ pub(crate) async fn read(store: &Store, range: BarRange) -> Result<BarPage> {
     let wanted = limit.map_or(usize::MAX, |limit| {
         usize::try_from(limit).unwrap_or(usize::MAX)
     });
-    let mut rollup = Rollup::new(timeframe, zone);
-    let mut bars = Vec::new();
     // One more than wanted tells whether there is a next page.
-    while bars.len() <= wanted && from < until {
-        let minutes = minutes(store, &symbol, from, until, step(timeframe, wanted)).await?;
-        let Some(last) = minutes.last() else { break };
-        from = Timeframe::M1.end_of(last.timestamp, &Zone::utc());
-        for minute in &minutes {
-            bars.extend(rollup.push(minute)?);
-        }
-    }
-    if bars.len() <= wanted {
-        bars.extend(rollup.finish());
+    let most = wanted.saturating_add(1);
+    let mut bars = Vec::new();
+    if timeframe == Timeframe::M1 {
+        minutes(store, &symbol, from, until, most, &mut bars).await?;
+    } else if from < until {
+        let read = Longer {
+            symbol,
+            timeframe,
+            zone,
+            range: (from.unix_micros(), until.unix_micros()),
+            most,
+        };
+        bars = store.run(Access::Read, read).await?;
     }
     let mut page = BarPage { bars, next: None };
     if page.bars.len() > wanted {
@@ -54,13 +57,37 @@ pub(crate) async fn read(store: &Store, range: BarRange) -> Result<BarPage> {
     Ok(page)
 }
 
-/// How many bars of a minute to read at once, when so many bars are wanted.
-fn step(timeframe: Timeframe, wanted: usize) -> u64 {
-    if timeframe == Timeframe::M1 {
-        let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
-        wanted.saturating_add(1).min(STEP)
-    } else {
-        STEP
+/// Longer bars of a range, in one transaction that sees one state of the database.
+struct Longer {
+    symbol: String,
+    timeframe: Timeframe,
+    zone: Zone,
+    range: (i64, i64),
+    most: usize,
+}
+
+scripted!(Longer => Vec<Bar>);
+
+impl Longer {
+    async fn script<T: Tx>(self, tx: &mut T) -> Result<Vec<Bar>> {
+        let parts = Parts::between(tx, &self.symbol, self.timeframe, &self.zone, self.range);
+        let mut parts = parts.await?;
+        let mut rollup = Rollup::new(self.timeframe, self.zone);
+        let mut bars: Vec<Bar> = Vec::new();
+        while bars.len() < self.most
+            && let Some(ask) = parts.first(self.most.saturating_sub(bars.len()).saturating_add(1))
+        {
+            let found = level::read(tx, &self.symbol, ask, false).await?;
+            parts.pass_first(ask, &found);
+            for bar in &found {
+                bars.extend(rollup.push_of(ask.level, bar)?);
+            }
+        }
+        if bars.len() < self.most {
+            bars.extend(rollup.finish());
+        }
+        bars.truncate(self.most);
+        Ok(bars)
     }
 }
 
@@ -100,21 +127,33 @@ fn place(cursor: &str, question: u64) -> Result<TimestampMicros> {
     }
 }
 
+/// Bars of a minute, at most so many.
 async fn minutes(
     store: &Store,
     symbol: &str,
-    from: TimestampMicros,
+    mut from: TimestampMicros,
     until: TimestampMicros,
-    limit: u64,
-) -> Result<Vec<Bar>> {
-    let page = store
-        .query::<Bar>()
-        .filter(Bar::SYMBOL.eq(symbol))
-        .filter(Bar::TIMESTAMP.at_least(from))
-        .filter(Bar::TIMESTAMP.lt(until))
-        .order(Bar::TIMESTAMP.asc())
-        .limit(limit)
-        .fetch()
-        .await?;
-    Ok(page.rows)
+    most: usize,
+    bars: &mut Vec<Bar>,
+) -> Result<()> {
+    while bars.len() < most && from < until {
+        let limit = most.saturating_sub(bars.len()).min(level::STEP);
+        let page = store
+            .query::<Bar>()
+            .filter(Bar::SYMBOL.eq(symbol))
+            .filter(Bar::TIMESTAMP.at_least(from))
+            .filter(Bar::TIMESTAMP.lt(until))
+            .order(Bar::TIMESTAMP.asc())
+            .limit(limit as u64)
+            .fetch()
+            .await?;
+        let Some(last) = page.rows.last() else { break };
+        from = Timeframe::M1.end_of(last.timestamp, &Zone::utc());
+        let is_last = page.rows.len() < limit;
+        bars.extend(page.rows);
+        if is_last {
+            break;
+        }
+    }
+    Ok(())
 }

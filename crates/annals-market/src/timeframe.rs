@@ -13,6 +13,9 @@ use crate::{Error, Result};
 /// Microseconds of a minute.
 pub(crate) const MINUTE: i64 = 60_000_000;
 
+/// Microseconds of an hour.
+pub(crate) const HOUR: i64 = 60 * MINUTE;
+
 /// How long a bar is.
 ///
 /// Minutes and hours are counted from the UTC epoch, in every zone alike, so that a bar of an hour has

@@ -13,6 +13,8 @@ mod feeding;
 mod outage;
 mod public_sql;
 mod reading;
+mod refreshing;
+mod rollups;
 mod writing;
 
 use annals_market::{Bar, Bars, BarsOptions, MIGRATIONS};

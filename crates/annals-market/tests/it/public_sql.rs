@@ -74,8 +74,10 @@ async fn the_table_is_a_hypertable_where_there_is_one(database: TestDatabase) {
     let _bars = open(&database).await;
     if database.backend == Backend::Timescale {
         let hypertables = database
-            .query("SELECT hypertable_name::text FROM timescaledb_information.hypertables")
+            .query(
+                "SELECT hypertable_name::text FROM timescaledb_information.hypertables ORDER BY 1",
+            )
             .await;
-        assert_eq!(hypertables, ["bars_1m"]);
+        assert_eq!(hypertables, ["bars_15m", "bars_1h", "bars_1m", "bars_5m"]);
     }
 }

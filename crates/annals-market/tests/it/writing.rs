@@ -1,7 +1,8 @@
 //! What becomes of bars that are written.
 
 use annals_market::{
-    Bar, BarError, BarRange, BarStore, Bars, BarsOptions, MIGRATIONS, WrittenBars,
+    Bar, Bar1h, Bar5m, Bar15m, BarError, BarRange, BarStore, Bars, BarsOptions, MIGRATIONS,
+    WrittenBars,
 };
 use annals_store::{Error as StoreError, Overflow, WriteError};
 use annals_testkit::{Backend, TestDatabase, on_every_backend};
@@ -24,13 +25,17 @@ async fn the_table_fits_its_record_and_goes_back(database: TestDatabase) {
     for _ in 0..2 {
         store.migrator(&[&MIGRATIONS]).up().await.unwrap();
         store.check_table::<Bar>().await.unwrap();
+        store.check_table::<Bar5m>().await.unwrap();
+        store.check_table::<Bar15m>().await.unwrap();
+        store.check_table::<Bar1h>().await.unwrap();
         let bars = Bars::new(store.clone(), BarsOptions::default())
             .await
             .unwrap();
         let written = bars.write_bars(vec![bar("A", 0)]).await.unwrap();
         assert_eq!(written.committed, 1);
-        let undone = store.migrator(&[&MIGRATIONS]).down(1).await.unwrap();
-        assert_eq!(undone[0].set, "market");
+        let undone = store.migrator(&[&MIGRATIONS]).down(2).await.unwrap();
+        assert!(undone.iter().all(|one| one.set == "market"));
+        assert!(store.check_table::<Bar1h>().await.is_err());
         assert!(store.check_table::<Bar>().await.is_err());
     }
 }
