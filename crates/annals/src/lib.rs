@@ -1,5 +1,8 @@
 #![doc = include_str!("../../../README.md")]
 
+/// The event store.
+#[cfg(feature = "events")]
+pub use annals_events as events;
 /// Bars of market data.
 #[cfg(feature = "market")]
 pub use annals_market as market;
