@@ -9,6 +9,7 @@
 //! | [`capabilities`] | what the server at hand can do |
 //! | [`writer`] | bounded, batched, acknowledged writes: [`Writer`] |
 //! | [`work`] | a family's own statements in one transaction: [`Work`] |
+//! | [`listen`] | hearing of what others do: [`Listener`](listen::Listener) |
 //! | [`query`] | typed reads with filters, orders and cursors: [`Query`] |
 //! | [`dead_letter`] | rows that their table refused |
 //! | [`migrate`] | numbered, reversible, embedded migrations |
@@ -22,6 +23,7 @@ pub mod config;
 mod ddl;
 pub mod dead_letter;
 pub mod error;
+pub mod listen;
 pub mod metrics;
 pub mod migrate;
 pub mod query;
@@ -37,6 +39,7 @@ pub use capabilities::{Capabilities, Edition};
 pub use config::{ConfigError, DatabaseConfig};
 pub use dead_letter::{DeadLetter, DeadLetters};
 pub use error::{Action, DriverError, Error, Refusal, Result, WriteError};
+pub use listen::{Heard, Listener};
 pub use migrate::{MigrationError, Migrations, Migrator};
 pub use query::{Page, Query};
 pub use sql::{Dialect, Names, Sql};

@@ -14,7 +14,9 @@ use crate::{
     backend::{Backend, postgres::Postgres, sqlite::Sqlite},
     capabilities::Edition,
     config::{DatabaseType, Target},
-    ddl, metrics,
+    ddl,
+    listen::Listener,
+    metrics,
     migrate::{Migrations, Migrator},
     sql::{Bindings, Names, Sql, predicate_sql},
 };
@@ -263,6 +265,14 @@ impl Store {
     /// The work's own, or the database failed.
     pub async fn run<W: Work>(&self, access: Access, work: W) -> Result<W::Output, W::Error> {
         self.backend.run(access, work).await
+    }
+
+    /// Hears what is notified on a channel of the server, from wherever: on a connection of its own beside
+    /// the pool's, which is made when the first is waited for and made again whenever it is lost. Hears
+    /// nothing on SQLite, nor by way of a pooler that changes connections between transactions.
+    #[must_use]
+    pub fn listen(&self, channel: &'static str) -> Listener {
+        Listener::new(&self.backend, channel)
     }
 
     /// Asks the database for an answer, and sets the pool's gauges.
