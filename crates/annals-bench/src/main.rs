@@ -8,6 +8,7 @@
 //! | [`library`] | the timed part of every write through the library |
 //! | [`ingest`], [`connections`], [`inserts`], [`sqlite`], [`trace`] | the benches of the library |
 //! | [`bars`] | the benches of bars: bursts, and the warm-up of a service |
+//! | [`events`] | the benches of the event store |
 //! | [`serve`] | the benches of the program `annals serve`, from outside |
 //! | [`report`], [`machine`] | tables, goals, and where they were measured |
 //!
@@ -26,6 +27,7 @@ mod bed;
 mod connections;
 mod cpu;
 mod data;
+mod events;
 mod ingest;
 mod inserts;
 mod library;
@@ -102,6 +104,8 @@ enum Bench {
     Trace,
     /// Bars: bursts of every symbol, and the warm-up of a service.
     Bars,
+    /// Events: appends against a function of Message DB's shape, growth, reads.
+    Events,
     /// `annals serve`: load, small requests, memory and start.
     Serve,
 }
@@ -140,6 +144,9 @@ async fn main() {
     }
     if options.runs(Bench::Bars) {
         bars::run(&options, &mut report).await;
+    }
+    if options.runs(Bench::Events) {
+        events::run(&options, &mut report).await;
     }
     if options.runs(Bench::Serve) {
         serve::run(&options, &mut report).await;
