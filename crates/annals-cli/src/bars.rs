@@ -6,6 +6,7 @@ mod get;
 mod import;
 mod progress;
 mod range;
+mod refresh;
 mod refusals;
 mod seen;
 
@@ -31,6 +32,7 @@ pub(crate) async fn run(
         BarsCommand::Symbols { since } => {
             seen::symbols(&reader(args).await?, since.as_deref(), json).await?;
         }
+        BarsCommand::Refresh(refresh) => refresh::run(args, refresh, json).await?,
         BarsCommand::Gaps(gaps) => seen::gaps(&reader(args).await?, gaps, json).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -53,6 +53,12 @@ pub const SETTINGS: &[Setting] = &[
         "how often running minutes of the tick aggregator are written too, which bounds what a crash loses; off for once they are closed",
     ),
     Setting::new(
+        "BARS_ROLLUP_INTERVAL",
+        &[],
+        "10s",
+        "how often longer bars are stored of hours that ended or were corrected, by one server at a time; reads are right before that too; off leaves it to other servers or to `annals bars refresh`",
+    ),
+    Setting::new(
         "BARS_DB_OVERFLOW",
         &[],
         "block",
@@ -165,10 +171,16 @@ impl BarsOptions {
     ///
     /// It is neither `off` nor a time span above zero.
     pub fn checkpoint_from_sources(sources: &Sources) -> Result<Option<Duration>, ConfigError> {
-        match sources.get("BARS_CHECKPOINT_INTERVAL") {
-            Some(("off", _)) | None => Ok(None),
-            Some(_) => sources.duration("BARS_CHECKPOINT_INTERVAL").map(Some),
-        }
+        interval(sources, "BARS_CHECKPOINT_INTERVAL")
+    }
+
+    /// Reads how often longer bars are stored.
+    ///
+    /// # Errors
+    ///
+    /// It is neither `off` nor a time span above zero.
+    pub fn rollup_from_sources(sources: &Sources) -> Result<Option<Duration>, ConfigError> {
+        interval(sources, "BARS_ROLLUP_INTERVAL")
     }
 
     /// With another policy for bars that are there already.
@@ -183,6 +195,14 @@ impl BarsOptions {
     pub fn with_writer(mut self, writer: WriterOptions) -> Self {
         self.writer = writer;
         self
+    }
+}
+
+/// A time span, or none where it is off.
+fn interval(sources: &Sources, name: &'static str) -> Result<Option<Duration>, ConfigError> {
+    match sources.get(name) {
+        Some(("off", _)) | None => Ok(None),
+        Some(_) => sources.duration(name).map(Some),
     }
 }
 
@@ -208,6 +228,7 @@ mod tests {
                 let sources = Sources::of(&[SETTINGS]).with_flag(setting.name, value);
                 let read = BarsOptions::from_sources(&sources);
                 let read = read.and_then(|_| BarsOptions::checkpoint_from_sources(&sources));
+                let read = read.and_then(|_| BarsOptions::rollup_from_sources(&sources));
                 let error = read.unwrap_err().to_string();
                 assert!(
                     error.contains(setting.name),
@@ -216,6 +237,25 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn intervals_can_be_off() {
+        let rollup = |value| {
+            let sources = Sources::of(&[SETTINGS]).with_flag("BARS_ROLLUP_INTERVAL", value);
+            BarsOptions::rollup_from_sources(&sources).unwrap()
+        };
+        assert_eq!(rollup("off"), None);
+        assert_eq!(rollup("2m"), Some(Duration::from_secs(120)));
+        let sources = Sources::of(&[SETTINGS]);
+        assert_eq!(
+            BarsOptions::rollup_from_sources(&sources).unwrap(),
+            Some(Duration::from_secs(10))
+        );
+        assert_eq!(
+            BarsOptions::checkpoint_from_sources(&sources).unwrap(),
+            None
+        );
     }
 
     #[test]

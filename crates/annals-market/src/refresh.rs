@@ -26,6 +26,15 @@
 //! On SQLite all of it is plain: one writes at a time.
 //!
 //! A refresh that fails or is killed rolls back, with its deletions.
+//!
+//! # Metrics
+//!
+//! | Name | Kind |
+//! |---|---|
+//! | `annals_rollup_bars_total` | counter, stored longer bars that this process made, changed or removed |
+//! | `annals_rollup_entries_total` | counter, entries that this process worked off |
+//! | `annals_rollup_failures_total` | counter, turns that failed |
+//! | `annals_rollup_waiting` | gauge, entries that wait, those of the running hour included |
 
 mod fold;
 mod keep;

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
+use annals_events::{EventsOptions, Token};
 use annals_market::BarsOptions;
 use annals_store::{
     ConfigError,
@@ -151,6 +152,35 @@ pub const SETTINGS: &[Setting] = &[
         "256",
         "spans of InferTrace in one transaction at most; a batch leaves as soon as a connection is free",
     ),
+    Setting::secret(
+        "EVENTODB_TOKEN",
+        &["EVENTS_TOKEN"],
+        "token of the event store's namespace default; without one a random one is made and told once",
+    ),
+    Setting::new(
+        "EVENTODB_TEST_MODE",
+        &["EVENTS_TEST_MODE"],
+        "false",
+        "true asks event store requests for no token and makes namespaces on first use; for tests only",
+    ),
+    Setting::new(
+        "EVENTS_CHUNK_INTERVAL",
+        &[],
+        "7d",
+        "time range of a chunk of a new namespace, on TimescaleDB",
+    ),
+    Setting::new(
+        "EVENTS_COMPRESS_AFTER",
+        &[],
+        "7d",
+        "age at which chunks of a new namespace are compressed, where policies are; off for never",
+    ),
+    Setting::new(
+        "EVENTS_ID_WINDOW",
+        &[],
+        "off",
+        "how long a message id is remembered, so that a retry is known; off for ever",
+    ),
     Setting::new(
         "SHUTDOWN_TIMEOUT",
         &[],
@@ -197,8 +227,24 @@ pub struct ServerConfig {
     pub bars: BarsOptions,
     /// How often running minutes of ticks are written too; `None` for never.
     pub checkpoint: Option<Duration>,
+    /// How often longer bars are stored of hours that changed; `None` for never.
+    pub rollup: Option<Duration>,
+    /// The event store.
+    pub events: EventsConfig,
     /// How long a stop may take.
     pub shutdown_timeout: Duration,
+}
+
+/// How the event store serves.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct EventsConfig {
+    /// The token of `default`.
+    pub token: Option<Token>,
+    /// Nobody is asked for a token.
+    pub test_mode: bool,
+    /// How it keeps messages; its patience is the server's [`ServerConfig::ingest_timeout`].
+    pub options: EventsOptions,
 }
 
 /// Where each service listens.
@@ -303,8 +349,59 @@ impl ServerConfig {
             },
             bars: BarsOptions::from_sources(sources)?,
             checkpoint: BarsOptions::checkpoint_from_sources(sources)?,
+            rollup: BarsOptions::rollup_from_sources(sources)?,
+            events: EventsConfig::from_sources(sources)?,
             shutdown_timeout: sources.duration("SHUTDOWN_TIMEOUT")?,
         })
+    }
+}
+
+impl EventsConfig {
+    fn from_sources(sources: &Sources) -> Result<Self, ConfigError> {
+        let token = sources.get("EVENTODB_TOKEN").map(|(text, origin)| {
+            let token = Token::parse(text).ok();
+            let token = token.filter(|token| token.namespace() == "default");
+            token.ok_or(ConfigError::Invalid {
+                name: "EVENTODB_TOKEN",
+                origin,
+                shown: "set".to_owned(),
+                expected: "a token of namespace default: ns_ZGVmYXVsdA_ and 64 hexadecimal digits",
+            })
+        });
+        let mut options = EventsOptions::default();
+        options.chunk_interval = sources.duration("EVENTS_CHUNK_INTERVAL")?;
+        options.compress_after = unless_off(sources, "EVENTS_COMPRESS_AFTER")?;
+        options.id_window = unless_off(sources, "EVENTS_ID_WINDOW")?;
+        Ok(Self {
+            token: token.transpose()?,
+            test_mode: sources.choice(
+                "EVENTODB_TEST_MODE",
+                // As Go reads truths: the environments of its predecessor are honoured.
+                &[
+                    ("true", true),
+                    ("1", true),
+                    ("t", true),
+                    ("T", true),
+                    ("TRUE", true),
+                    ("True", true),
+                    ("false", false),
+                    ("0", false),
+                    ("f", false),
+                    ("F", false),
+                    ("FALSE", false),
+                    ("False", false),
+                ],
+                "true or false",
+            )?,
+            options,
+        })
+    }
+}
+
+fn unless_off(sources: &Sources, name: &'static str) -> Result<Option<Duration>, ConfigError> {
+    match sources.get(name) {
+        Some(("off", _)) | None => Ok(None),
+        Some(_) => sources.duration(name).map(Some),
     }
 }
 
@@ -373,7 +470,12 @@ mod tests {
             ("API_TOKEN", "short"),
             ("BARS_DB_CONFLICT", "add"),
             ("BARS_CHECKPOINT_INTERVAL", "0s"),
+            ("BARS_ROLLUP_INTERVAL", "0s"),
             ("TLS_CERT", "/nowhere/at/all.pem"),
+            ("EVENTODB_TOKEN", "hunter2"),
+            ("EVENTODB_TEST_MODE", "maybe"),
+            ("EVENTS_CHUNK_INTERVAL", "off"),
+            ("EVENTS_ID_WINDOW", "0s"),
         ] {
             let message = config(&[(name, value)]).unwrap_err().to_string();
             assert!(message.contains(name), "{message}");

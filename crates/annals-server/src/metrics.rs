@@ -1,5 +1,5 @@
 //! The server's own metrics, and how all of them are shown. Those of the store are listed in
-//! `annals_store::metrics`.
+//! `annals_store::metrics`, those of longer bars in `annals_market::refresh`.
 //!
 //! | Name | Kind | Labels |
 //! |---|---|---|
@@ -12,6 +12,10 @@
 //! | `annals_request_seconds` | histogram, from the last byte of a request to its answer | `road` |
 //! | `infertrace_spans_ingested_total` | counter, spans kept, of every road | `service_name`; beyond 200 services, `(other)` |
 //! | `infertrace_queue_depth` | gauge, spans held by InferTrace, in flight included | |
+//! | `annals_rpc_requests_total` | counter, calls of the event store | `method`: its name, (other) for one that there is not or that was not known; `status`: the HTTP status |
+//! | `annals_rpc_seconds` | histogram, from the head of a call to its answer | `method`: as above |
+//! | `annals_event_subscriptions` | gauge, readers that follow the event store | |
+//! | `annals_events_imported_total` | counter, messages of POST /import | |
 //! | `annals_infertrace_ids_made_total` | counter, ids made for spans that had none | |
 
 use std::{
@@ -22,6 +26,7 @@ use std::{
 
 use annals_market::TickFeed;
 use annals_telemetry::Span;
+use http::StatusCode;
 use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -168,6 +173,41 @@ pub(crate) fn infertrace_queue(spans: usize) {
 pub(crate) fn ids_made(count: usize) {
     if count > 0 {
         counter!("annals_infertrace_ids_made_total").increment(count as u64);
+    }
+}
+
+/// The method of calls that name none that there is.
+pub(crate) const OTHER_METHODS: &str = "(other)";
+
+/// Counts a call of the event store.
+pub(crate) fn called(method: &'static str, status: StatusCode, elapsed: Duration) {
+    let status = match status {
+        StatusCode::OK => "200".to_owned(),
+        other => other.as_u16().to_string(),
+    };
+    counter!("annals_rpc_requests_total", "method" => method, "status" => status).increment(1);
+    histogram!("annals_rpc_seconds", "method" => method).record(elapsed.as_secs_f64());
+}
+
+/// Counts messages of an import.
+pub(crate) fn imported(count: u64) {
+    counter!("annals_events_imported_total").increment(count);
+}
+
+/// A reader that follows the event store, for as long as it is there.
+#[derive(Debug)]
+pub(crate) struct Subscribed(());
+
+impl Subscribed {
+    pub(crate) fn new() -> Self {
+        gauge!("annals_event_subscriptions").increment(1.0);
+        Self(())
+    }
+}
+
+impl Drop for Subscribed {
+    fn drop(&mut self) {
+        gauge!("annals_event_subscriptions").decrement(1.0);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use annals_market::{Bar, FeedReport};
+use annals_market::{Bar, Bar1h, Bar5m, Bar15m, FeedReport};
 use annals_store::{Migrations, Store, WriterReport};
 use annals_telemetry::Span;
 use tokio::{sync::watch, time::Instant};
@@ -154,10 +154,17 @@ impl Server {
         } else {
             store.check_table::<Span>().await?;
             store.check_table::<Bar>().await?;
+            store.check_table::<Bar5m>().await?;
+            store.check_table::<Bar15m>().await?;
+            store.check_table::<Bar1h>().await?;
         }
         let roads = Arc::new(Roads::open(&self.config, &store).await?);
         let upkeep = tokio::spawn(metrics::upkeep());
         let feeding = tokio::spawn(Arc::clone(&roads.ticks).run());
+        let rolling_up = self.config.rollup.map(|every| {
+            let store = store.clone();
+            tokio::spawn(annals_market::refresh::keep(store, every))
+        });
         let half = self.config.shutdown_timeout / 2;
         let serving = |router| Serving {
             router,
@@ -180,6 +187,10 @@ impl Server {
         // Whoever could tell is gone: that is as good as being told.
         let _ = told.wait_for(|stop| *stop != Stop::No).await;
         let deadline = Instant::now() + self.config.shutdown_timeout;
+        if let Some(rolling_up) = rolling_up {
+            // What it is at is rolled back; whoever is next does it.
+            rolling_up.abort();
+        }
         ports.await;
         // Before the feed is closed: what it was handing over is put back then, and is not forgotten.
         feeding.abort();

@@ -46,6 +46,14 @@ pub(crate) enum BarsCommand {
         after_help = "Example: annals bars gaps AAPL --start '2026-01-05 09:30' --end '2026-01-05 15:59' --zone America/New_York"
     )]
     Gaps(GapsArgs),
+    /// Roll minutes up again into the stored bars of 5m, 15m and 1h, and wait for the end of it
+    ///
+    /// Bars that Annals wrote are rolled up by `annals serve`, and need none of this. For bars that were
+    /// written, corrected or deleted by SQL, of which it does not know.
+    #[command(
+        after_help = "Examples:\n  annals bars refresh\n  annals bars refresh --symbol AAPL --from 2026-01-05 --until 2026-01-09 --zone America/New_York"
+    )]
+    Refresh(RefreshArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -142,6 +150,22 @@ pub(crate) struct GapsArgs {
     #[arg(long, value_name = "TIME")]
     pub(crate) end: String,
     /// Whose clocks times are read from and shown by
+    #[arg(long, value_name = "NAME", value_parser = zone, default_value = "UTC")]
+    pub(crate) zone: Zone,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RefreshArgs {
+    /// Only this symbol; may be repeated
+    #[arg(long = "symbol", value_name = "SYMBOL")]
+    pub(crate) symbols: Vec<String>,
+    /// The first minute: a time or a date; without it, the first that is there
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// The last minute: a time, or a date for all of that day; without it, the last that is there
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Whose clocks times are read from
     #[arg(long, value_name = "NAME", value_parser = zone, default_value = "UTC")]
     pub(crate) zone: Zone,
 }

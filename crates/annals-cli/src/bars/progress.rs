@@ -1,4 +1,4 @@
-//! How far an import is, on a terminal.
+//! How far an import or a refresh is, on a terminal.
 
 use std::{io::Read, time::Duration};
 
@@ -17,6 +17,16 @@ impl Progress {
         };
         let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(250));
+        Self(bar)
+    }
+
+    /// Of rows that nobody has counted.
+    pub(super) fn of_rows() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(250));

@@ -19,6 +19,7 @@ on_every_backend!(
     a_time_range_is_read_by_the_clocks_of_its_zone,
     pages_give_every_bar_once,
     a_file_larger_than_the_queue_waits_for_room,
+    bars_that_others_changed_are_rolled_up_again,
     a_reader_that_goes_is_no_failure,
 );
 
@@ -452,6 +453,50 @@ async fn a_file_larger_than_the_queue_waits_for_room(database: TestDatabase) {
         import.out, "5500 row(s): 5500 committed, 0 parked, 0 refused\n",
         "{import:?}"
     );
+}
+
+async fn bars_that_others_changed_are_rolled_up_again(database: TestDatabase) {
+    let place = Place::of(&database);
+    place.file("in.csv", &rows("AAPL", 600));
+    assert_eq!(place.run(&["bars", "import", "in.csv"]).code, 0);
+    let done = place.json(&["bars", "refresh"]);
+    // Of the import's own entry, and of the range that was marked.
+    assert_eq!(done["minutes"], 1_200);
+    assert_eq!((&done["removed"], &done["held"]), (&json!(0), &json!(0)));
+    assert_eq!(done["made"], 120 + 40 + 11);
+    database.execute("UPDATE bars_1m SET high = 900").await;
+    let highest = |timeframe: &str| {
+        let page = place.json(&[
+            "bars",
+            "get",
+            "AAPL",
+            "--latest",
+            "99",
+            "--timeframe",
+            timeframe,
+        ]);
+        let bars = page["bars"].as_array().unwrap().clone();
+        bars.iter().filter(|bar| bar["high"] == 900.0).count()
+    };
+    assert_eq!(highest("1h"), 0);
+    let refresh = [
+        "bars",
+        "refresh",
+        "--symbol",
+        "AAPL",
+        "--until",
+        "2026-01-05T14:59:00Z",
+    ];
+    let refresh = place.run(&refresh);
+    assert_eq!(
+        refresh.out,
+        "read 30 bars of a minute: 9 longer bars were new or different, 0 had no minutes any more\n"
+    );
+    assert_eq!(highest("1h"), 1);
+    place.json(&["bars", "refresh"]);
+    assert_eq!((highest("1h"), highest("5m"), highest("1d")), (11, 99, 2));
+    let bad = place.run(&["bars", "refresh", "--from", "yesterday"]);
+    assert_ne!(bad.code, 0);
 }
 
 async fn a_reader_that_goes_is_no_failure(database: TestDatabase) {

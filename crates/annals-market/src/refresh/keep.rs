@@ -21,6 +21,7 @@ pub async fn keep(store: Store, every: Duration) {
     loop {
         clock.tick().await;
         if let Err(error) = turn(&store).await {
+            counter!("annals_rollup_failures_total").increment(1);
             let error = report(&error);
             tracing::warn!(error, "longer bars wait for the next turn");
         }
@@ -31,6 +32,7 @@ async fn turn(store: &Store) -> Result<()> {
     loop {
         let done = refresh(store, Timestamp::now()).await?;
         counter!("annals_rollup_bars_total").increment(done.made + done.removed);
+        counter!("annals_rollup_entries_total").increment(done.entries);
         if done.is_busy || done.entries == 0 {
             break;
         }

@@ -11,9 +11,9 @@ use super::{
     script::WriteTx,
 };
 use crate::{
-    Bar, Result,
+    Bar, Result, Timeframe,
     changed::{Change, Entry, joined},
-    level::{STORED, in_time, of_level},
+    level::{STORED, hour_of, in_time, of_level},
     timeframe::HOUR,
     tx::{Param, Tx},
 };
@@ -116,7 +116,7 @@ async fn all<T: Tx>(tx: &mut T, entry: Entry) -> Result<Task> {
     ];
     let beyond: Vec<Time> = tx.fetch(sql, &params).await?;
     let until = beyond.first().map_or(end, |time| {
-        let (hour, _) = crate::level::hour_of(time.timestamp.unix_micros());
+        let (hour, _) = hour_of(time.timestamp.unix_micros());
         hour.max(start.saturating_add(HOUR))
     });
     // Whatever else is about these hours alone is done with them, held or not.
@@ -196,19 +196,18 @@ fn some(entries: Vec<Entry>) -> Task {
         let names = entry.names().unwrap_or_default();
         let count = i64::try_from(names.len().max(1)).unwrap_or(i64::MAX);
         let (start, mut end) = entry.hours();
-        let cost = |end: i64| (end.saturating_sub(start) / HOUR).saturating_mul(count);
-        if !task.done.is_empty()
-            && (hours.saturating_add(cost(end)) > SYMBOL_HOURS || stretches > STRETCHES)
-        {
+        let fits = (SYMBOL_HOURS.saturating_sub(hours) / count).max(0);
+        if !task.done.is_empty() && (fits == 0 || stretches > STRETCHES) {
             break;
         }
-        if cost(end) > SYMBOL_HOURS {
-            // Alone it is too much: its first hours now, the others when its turn comes again.
-            end = start.saturating_add((SYMBOL_HOURS / count).max(1).saturating_mul(HOUR));
+        let length = end.saturating_sub(start) / HOUR;
+        if length > fits.max(1) {
+            // Its first hours now, the others when its turn comes again.
+            end = start.saturating_add(fits.max(1).saturating_mul(HOUR));
             task.rest
                 .extend(rest(&change_of(&entry, Some(names.clone())), end));
         }
-        hours = hours.saturating_add(cost(end));
+        hours = hours.saturating_add(length.min(fits.max(1)).saturating_mul(count));
         for name in names {
             let ranges = ranges.entry(name).or_default();
             // Most entries are about the hour of the one before.
@@ -261,13 +260,13 @@ impl Scope {
 
     async fn minutes<T: Tx>(&self, tx: &mut T) -> Result<Folded> {
         let mut fold = Fold::default();
-        self.each(tx, crate::Timeframe::M1, &mut |minute| fold.push(&minute))
+        self.each(tx, Timeframe::M1, &mut |minute| fold.push(&minute))
             .await?;
         Ok(fold.finish())
     }
 
     /// Stored bars of a level, by symbol and time.
-    async fn stored<T: Tx>(&self, tx: &mut T, level: crate::Timeframe) -> Result<Vec<Bar>> {
+    async fn stored<T: Tx>(&self, tx: &mut T, level: Timeframe) -> Result<Vec<Bar>> {
         let mut bars = Vec::new();
         self.each(tx, level, &mut |bar| {
             bars.push(bar);
@@ -284,7 +283,7 @@ impl Scope {
     async fn each<T: Tx>(
         &self,
         tx: &mut T,
-        level: crate::Timeframe,
+        level: Timeframe,
         each: &mut (dyn FnMut(Bar) -> Result<()> + Send),
     ) -> Result<()> {
         match self {
@@ -403,13 +402,21 @@ impl Mark {
         let Some((first, last)) = first.zip(last).filter(|(first, last)| first <= last) else {
             return Ok(None);
         };
-        let change = Change {
+        let symbols = self.symbol.map(|symbol| vec![symbol]);
+        // The last hour by itself: it may be running, and the others need not wait for its end.
+        let (hour, _) = hour_of(last);
+        let ranges = [
+            (first, last.min(hour.saturating_sub(1))),
+            (first.max(hour), last),
+        ];
+        let ranges = ranges.into_iter().filter(|(first, last)| first <= last);
+        let changes = ranges.map(|(first, last)| Change {
             first,
             last,
-            symbols: self.symbol.map(|symbol| vec![symbol]),
+            symbols: symbols.clone(),
             held: None,
-        };
-        tx.enter(&[change]).await?;
+        });
+        tx.enter(&changes.collect::<Vec<_>>()).await?;
         let time = |micros| TimestampMicros::from_unix_micros(micros).ok();
         Ok(time(first).zip(time(last)))
     }

@@ -129,6 +129,12 @@ async fn a_running_hour_waits_for_its_end(database: TestDatabase) {
     assert_true(&bars, &["A"], &["UTC"], false).await;
     assert_eq!(bars.refresh(time(30)).await.unwrap().entries, 1);
     assert_eq!(waiting(&bars).await, 0);
+    // Of a range that was marked the running hour alone waits.
+    let marked = refresh::mark_changed(bars.store(), None, Some(time(-600)), Some(time(5))).await;
+    assert!(marked.unwrap().is_some());
+    assert_eq!(bars.refresh(time(10)).await.unwrap().entries, 1);
+    assert_eq!(waiting(&bars).await, 1);
+    refresh_all(&bars, time(30)).await;
     // The next hour runs, and a correction of the one before is due at once.
     write(&bars, vec![bar("A", 31)]).await;
     let correction = Bar {
@@ -239,8 +245,8 @@ async fn an_entry_for_every_symbol_is_worked_off_in_steps(database: TestDatabase
     refresh::mark_changed(bars.store(), None, None, None)
         .await
         .unwrap();
-    // 126,000 minutes.
-    assert_eq!(refresh_all(&bars, later()).await, 2);
+    // 126,000 minutes, of which the last hour is by itself.
+    assert_eq!(refresh_all(&bars, later()).await, 3);
     assert_eq!(stored(&database).await, [25_200, 8_400, 2_200]);
     assert_true(&bars, &["S0", "S99"], &["UTC"], false).await;
 }

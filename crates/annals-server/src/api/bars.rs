@@ -85,7 +85,8 @@ fn reach(timeframe: Timeframe) -> Duration {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RangeQuestion {
-    /// 1m (the default), 5m, 15m, 1h or 1d; longer bars are made of those of a minute as they are read
+    /// 1m (the default), 5m, 15m, 1h or 1d; longer bars are those of the minutes that are there at the
+    /// moment, with every correction
     timeframe: Option<String>,
     /// Only bars that begin then or later (RFC 3339); when not given, as much before `end` as 1440 bars
     /// are long: a day of 1m, 60 days of 1h

@@ -13,6 +13,7 @@ mod auth;
 mod bars;
 mod bars_away;
 mod bars_refused;
+mod bars_rolled_up;
 mod client;
 mod description;
 mod exporting;
