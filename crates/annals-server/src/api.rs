@@ -17,13 +17,17 @@ use axum::{
     Json, Router,
     extract::{Request, State},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, Method, StatusCode};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{ServerConfig, roads::Roads};
+use crate::{
+    ServerConfig,
+    events::{self, EventRoads, Fault},
+    roads::Roads,
+};
 use problem::Problem;
 
 /// What every handler needs.
@@ -56,7 +60,11 @@ impl Api {
 struct Description;
 
 /// What the HTTP port serves.
-pub(crate) fn router(roads: &Arc<Roads>, config: &ServerConfig) -> Router {
+pub(crate) fn router(
+    roads: &Arc<Roads>,
+    events: &Arc<EventRoads>,
+    config: &ServerConfig,
+) -> Router {
     let api = Api {
         roads: Arc::clone(roads),
         query_timeout: config.query_timeout,
@@ -98,6 +106,8 @@ pub(crate) fn router(roads: &Arc<Roads>, config: &ServerConfig) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .fallback(unknown)
         .with_state(api)
+        // They have tokens of their own.
+        .merge(events::router(events))
 }
 
 fn refuse(status: StatusCode, message: &str, _: &HeaderMap) -> Response {
@@ -118,8 +128,14 @@ async fn in_time(State(api): State<Api>, request: Request, next: Next) -> Respon
     }
 }
 
-async fn wrong_method(method: Method, request: Request) -> Response {
+async fn wrong_method(State(api): State<Api>, method: Method, request: Request) -> Response {
     let path = request.uri().path();
+    // The event store's clients may ask for these by any method.
+    match path {
+        "/health" => return status::health().await.into_response(),
+        "/version" => return status::version(State(api)).await.into_response(),
+        _ => {}
+    }
     let served = match path {
         "/bars" => "GET or POST",
         "/ticks" => "POST",
@@ -141,9 +157,5 @@ async fn unknown(request: Request) -> Response {
     } else {
         "; GET / lists what is"
     };
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        format!("nothing is served at {path}{hint}"),
-    )
-    .into()
+    Fault::no_endpoint(format!("nothing is served at {path}{hint}")).into_response()
 }

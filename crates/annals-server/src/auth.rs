@@ -41,9 +41,15 @@ impl ApiToken {
             .map(|(_, token)| token.trim_ascii());
         given.is_some_and(|token| token.ct_eq(self.0.as_bytes()).into())
     }
+
+    /// Whether a text is it.
+    pub(crate) fn is(&self, text: &str) -> bool {
+        text.as_bytes().ct_eq(self.0.as_bytes()).into()
+    }
 }
 
-const BEARER: &str = "Bearer ";
+/// What stands before a token.
+pub(crate) const BEARER: &str = "Bearer ";
 
 /// What a request without the right token hears. It does not say whether there was one.
 pub(crate) const UNAUTHORIZED: &str =

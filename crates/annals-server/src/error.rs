@@ -33,6 +33,19 @@ pub enum Error {
         /// The setting that chooses it.
         setting: &'static str,
     },
+    /// Test mode on an address beyond loopback.
+    #[error(
+        "HTTP_ADDR is {address}, which others can reach, and EVENTODB_TEST_MODE asks nobody for a token: listen on 127.0.0.1, turn test mode off, or say --insecure"
+    )]
+    ExposedTestMode {
+        /// Where.
+        address: SocketAddr,
+    },
+    /// The token that was given does not open the namespace `default`.
+    #[error(
+        "EVENTODB_TOKEN is not the token of namespace \"default\" in this database: set the one that was told or given when the database was made, or none at all to start with whatever it is"
+    )]
+    DefaultToken,
     /// Every service is off.
     #[error(
         "HTTP_ADDR, OTLP_GRPC_ADDR and OTLP_HTTP_ADDR are all off, so there is nothing to serve"
@@ -54,6 +67,9 @@ pub enum Error {
     /// The store of bars failed.
     #[error(transparent)]
     Market(#[from] annals_market::Error),
+    /// The event store failed.
+    #[error(transparent)]
+    Events(#[from] annals_events::Error),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] annals_store::Error),

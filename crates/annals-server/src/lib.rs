@@ -7,6 +7,7 @@
 //! | [`bars`] | bars and ticks, to what the store takes |
 //! | [`infertrace`] | InferTrace's two contracts, to spans |
 //! | [`otlp`] | OpenTelemetry's protocol: traces in protobuf's shape and in JSON, to spans and back |
+//! | `events` | the event store's contract: calls, subscriptions and imports, to what the store takes |
 //! | [`error`] | why a server does not start |
 //!
 //! Inside: `listener` accepts connections, `auth` asks for the token, `grpc` and `otlp_http` are the roads
@@ -22,6 +23,7 @@ pub mod bars;
 mod body;
 pub mod config;
 pub mod error;
+mod events;
 mod grpc;
 pub mod infertrace;
 mod intake;

@@ -40,6 +40,23 @@ enum Kind {
     Internal,
 }
 
+impl Kind {
+    const fn http_status(self) -> StatusCode {
+        match self {
+            Self::Invalid => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Media | Self::Coding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Busy => StatusCode::TOO_MANY_REQUESTS,
+            Self::Away => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::NotFound | Self::NoSuchService => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
 /// In which form a client of OTLP/HTTP wants its answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -136,6 +153,16 @@ impl Refusal {
         }
     }
 
+    /// It in one sentence.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The status that HTTP has for it.
+    pub(crate) fn http_status(&self) -> StatusCode {
+        self.kind.http_status()
+    }
+
     /// How it counts.
     pub(crate) fn outcome(&self) -> Outcome {
         match self.kind {
@@ -220,18 +247,7 @@ struct Head {
 impl Head {
     fn with(self, media_type: &'static str, body: Body) -> Response {
         let mut response = Response::new(body);
-        *response.status_mut() = match self.kind {
-            Kind::Invalid => StatusCode::BAD_REQUEST,
-            Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Kind::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Kind::Media | Kind::Coding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Kind::Busy => StatusCode::TOO_MANY_REQUESTS,
-            Kind::Away => StatusCode::SERVICE_UNAVAILABLE,
-            Kind::Unauthorized => StatusCode::UNAUTHORIZED,
-            Kind::NotFound | Kind::NoSuchService => StatusCode::NOT_FOUND,
-            Kind::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        };
+        *response.status_mut() = self.kind.http_status();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         if let Some(delay) = self.retry_after {

@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 use annals_market::{FeedOptions, TickFeed};
 use annals_record::Timestamp;
 use annals_store::Store;
-use axum::extract::Request;
+use axum::{body::Body, extract::Request};
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -59,14 +59,20 @@ impl Gate {
         request: Request,
     ) -> Result<(OwnedSemaphorePermit, Packed), Refusal> {
         let permit = self.permit().ok_or_else(Refusal::crowded)?;
-        let coding = coding(request.headers())?;
-        let body = body::hurried(request.into_body(), self.read_timeout);
-        let message = Packed {
+        let (head, body) = request.into_parts();
+        let message = self.collect(&head.headers, body).await?;
+        Ok((permit, message))
+    }
+
+    /// A body, for whoever has leave already.
+    pub(crate) async fn collect(&self, headers: &HeaderMap, body: Body) -> Result<Packed, Refusal> {
+        let coding = coding(headers)?;
+        let body = body::hurried(body, self.read_timeout);
+        Ok(Packed {
             bytes: body::collect(body, self.max_bytes).await?,
             coding,
             most: self.max_bytes,
-        };
-        Ok((permit, message))
+        })
     }
 
     /// Unpacks and decodes a request, where it takes long on a thread that nobody waits for.
@@ -126,6 +132,11 @@ impl Roads {
     pub(crate) fn bounds(&self) -> Bounds {
         self.limits.at(Timestamp::now())
     }
+}
+
+/// Whether a body is not packed.
+pub(crate) fn is_plain(headers: &HeaderMap) -> bool {
+    matches!(coding(headers), Ok(Coding::Identity))
 }
 
 /// How a body is packed; of several codings in a row none is spoken.

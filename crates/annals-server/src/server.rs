@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use annals_events::Token;
 use annals_market::{Bar, Bar1h, Bar5m, Bar15m, FeedReport};
 use annals_store::{Migrations, Store, WriterReport};
 use annals_telemetry::Span;
@@ -10,6 +11,7 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     Error, Result, ServerConfig, api,
     config::Addresses,
+    events::{self, EventRoads},
     grpc,
     listener::{Listener, Serving},
     metrics, otlp_http,
@@ -40,6 +42,7 @@ pub struct Server {
     http: Option<Listener>,
     otlp_grpc: Option<Listener>,
     otlp_http: Option<Listener>,
+    tell: Option<events::Tell>,
 }
 
 impl std::fmt::Debug for Server {
@@ -100,6 +103,13 @@ impl Server {
                 }
             }
         }
+        let exposed = http.filter(|address| !address.ip().is_loopback());
+        if let Some(address) = exposed
+            && config.events.test_mode
+            && !config.insecure
+        {
+            return Err(Error::ExposedTestMode { address });
+        }
         let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let mut listeners = [const { None }; 3];
         for (listener, (service, setting, address)) in listeners.iter_mut().zip(ports) {
@@ -114,7 +124,17 @@ impl Server {
             http,
             otlp_grpc,
             otlp_http,
+            tell: None,
         })
+    }
+
+    /// Tells the token of the event store's namespace `default` where the start makes one: this once, since
+    /// nobody can read it later. Without anybody to tell it to, and without a token in the settings,
+    /// `default` is not made.
+    #[must_use]
+    pub fn telling_new_token(mut self, tell: impl FnOnce(&Token) + Send + 'static) -> Self {
+        self.tell = Some(Box::new(tell));
+        self
     }
 
     /// Where each service listens, with ports that the system chose where it was to choose.
@@ -159,6 +179,15 @@ impl Server {
             store.check_table::<Bar1h>().await?;
         }
         let roads = Arc::new(Roads::open(&self.config, &store).await?);
+        let opened = EventRoads::open(
+            &self.config,
+            &store,
+            Arc::clone(&roads),
+            self.tell,
+            stop.clone(),
+        );
+        let events = Arc::new(opened.await?);
+        let forgetting = tokio::spawn(Arc::clone(&events).upkeep());
         let upkeep = tokio::spawn(metrics::upkeep());
         let feeding = tokio::spawn(Arc::clone(&roads.ticks).run());
         let rolling_up = self.config.rollup.map(|every| {
@@ -174,7 +203,7 @@ impl Server {
             stop: stop.clone(),
         };
         let ports = [
-            (self.http, api::router(&roads, &self.config)),
+            (self.http, api::router(&roads, &events, &self.config)),
             (self.otlp_grpc, grpc::router(&roads)),
             (self.otlp_http, otlp_http::router(&roads)),
         ];
@@ -193,6 +222,7 @@ impl Server {
         }
         ports.await;
         // Before the feed is closed: what it was handing over is put back then, and is not forgotten.
+        forgetting.abort();
         feeding.abort();
         let _ = feeding.await;
         let left = || {
