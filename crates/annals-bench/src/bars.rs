@@ -4,8 +4,10 @@
 //! |---|---|
 //! | [`bursts`] | writing, against COPY and against INSERTs of single rows |
 //! | [`warm_up`] | the newest bars of every symbol, against a query for each and against COPY |
+//! | [`rollups`] | longer bars: reading them stored and not, what the queue costs, and rolling up |
 
 mod bursts;
+pub(crate) mod rollups;
 mod warm_up;
 
 use annals_market::Bar;
@@ -70,7 +72,7 @@ async fn empty(bed: &Bed) {
     let mut connection = bed.connect().await;
     execute(
         &mut connection,
-        "TRUNCATE bars_1m, annals_ledger".to_owned(),
+        "TRUNCATE bars_1m, bars_5m, bars_15m, bars_1h, bars_changed, annals_ledger".to_owned(),
     )
     .await;
     let first = format!(

@@ -7,7 +7,7 @@
 //! | [`measure`] | rounds in which the ways take turns, and what a round cost |
 //! | [`library`] | the timed part of every write through the library |
 //! | [`ingest`], [`connections`], [`inserts`], [`sqlite`], [`trace`] | the benches of the library |
-//! | [`bars`] | the benches of bars: bursts, and the warm-up of a service |
+//! | [`bars`] | the benches of bars: bursts, the warm-up of a service, and longer bars |
 //! | [`events`] | the benches of the event store |
 //! | [`serve`] | the benches of the program `annals serve`, from outside |
 //! | [`report`], [`machine`] | tables, goals, and where they were measured |
@@ -104,6 +104,8 @@ enum Bench {
     Trace,
     /// Bars: bursts of every symbol, and the warm-up of a service.
     Bars,
+    /// Longer bars: reading, the queue beside bursts, and rolling up.
+    Rollups,
     /// Events: appends against a function of Message DB's shape, growth, reads.
     Events,
     /// `annals serve`: load, small requests, memory and start.
@@ -144,6 +146,9 @@ async fn main() {
     }
     if options.runs(Bench::Bars) {
         bars::run(&options, &mut report).await;
+    }
+    if options.runs(Bench::Rollups) {
+        bars::rollups::run(&options, &mut report).await;
     }
     if options.runs(Bench::Events) {
         events::run(&options, &mut report).await;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What upserting must reach of COPY's rate.
-const OF_COPY: f64 = 0.5;
+pub(super) const OF_COPY: f64 = 0.5;
 
 /// How many times the rate of single rows it must reach.
 const OF_ROWS: f64 = 6.0;
@@ -110,7 +110,7 @@ fn changed(burst: &[Bar]) -> Vec<Bar> {
     burst.iter().map(change).collect()
 }
 
-async fn write(bed: &Bed, conflict: Conflict, bursts: &[Vec<Bar>]) -> Turn {
+pub(super) async fn write(bed: &Bed, conflict: Conflict, bursts: &[Vec<Bar>]) -> Turn {
     let options = BarsOptions::default().with_conflict(conflict);
     let bars = Bars::new(bed.store().await, options)
         .await
@@ -128,7 +128,7 @@ async fn write(bed: &Bed, conflict: Conflict, bursts: &[Vec<Bar>]) -> Turn {
 }
 
 /// A file for each burst, of the rows that are in the table.
-fn export(bed: &Bed, files: &Path, bursts: &[Vec<Bar>]) {
+pub(super) fn export(bed: &Bed, files: &Path, bursts: &[Vec<Bar>]) {
     for (number, burst) in bursts.iter().enumerate() {
         let minute = burst
             .first()
@@ -145,7 +145,7 @@ fn file(files: &Path, number: usize) -> String {
     files.join(format!("{number}.copy")).display().to_string()
 }
 
-async fn copy(bed: &Bed, files: &Path, bursts: usize) -> Turn {
+pub(super) async fn copy(bed: &Bed, files: &Path, bursts: usize) -> Turn {
     let clock = Clock::start();
     let commands: Vec<String> = (0..bursts)
         .map(|number| {

@@ -61,7 +61,7 @@ pub(crate) async fn run(options: &Options, report: &mut Report) {
             verdict(median(&ratios) <= GROWN, &two_digits(median(&ratios)))
         ));
         report.table(&["round", "small", "large", "ratio"], &rows);
-        let read = reads(&large).await;
+        let read = reads(&large, options.large_rows / STREAMS).await;
         report.paragraph(&format!(
             "A read of {READ} messages of a stream, median: {} ms; below {} ms: {}.",
             two_digits(read.as_secs_f64() * 1e3),
@@ -112,14 +112,16 @@ async fn appends(namespace: &Namespace, rng: &mut fastrand::Rng) -> Duration {
     began.elapsed() / u32::try_from(APPENDS).expect("a small number")
 }
 
-/// The median time of a read.
-async fn reads(namespace: &Namespace) -> Duration {
+/// The median time of a read of a stream of so many messages.
+async fn reads(namespace: &Namespace, length: usize) -> Duration {
+    let last = i64::try_from(length).expect("a length") - READ.cast_signed();
+    assert!(last > 0, "streams of {length} messages: give --large-rows more");
     let mut rng = fastrand::Rng::with_seed(1);
     let mut times = Vec::new();
     for _ in 0..500 {
         let query = StreamQuery {
             stream: stream(&mut rng, 1),
-            from: From::Position(rng.i64(0..1_000)),
+            from: From::Position(rng.i64(0..last)),
             limit: Some(READ),
         };
         let began = Instant::now();

@@ -80,7 +80,7 @@ BEGIN
             USING ERRCODE = 'P0003';
     END IF;
 
-    UPDATE {message_counter} SET global_position = _global, "time" = _at;
+    UPDATE {message_counter} SET global_position = _global, "time" = _at, turn = gen_random_uuid();
     INSERT INTO {messages}
         ("time", global_position, "position", stream_name, "type", data, metadata, id, category)
     VALUES (_at, _global, _version + 1, _stream_name, _type, _data, _metadata, _uuid, split_part(_stream_name, '-', 1));

@@ -17,9 +17,9 @@ CREATE TABLE {message_counter} (
     single          BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (single),
     global_position BIGINT NOT NULL DEFAULT 0,
     "time"          TIMESTAMPTZ NOT NULL DEFAULT '-infinity',
-    -- Another one whenever places or heads were changed by other means than an append, so that nobody
-    -- trusts what they remember.
-    incarnation     UUID NOT NULL DEFAULT gen_random_uuid()
+    -- Another one at each append, and whenever heads were moved by other means: who finds the turn that he knows
+    -- knows that nothing has changed since.
+    turn            UUID NOT NULL DEFAULT gen_random_uuid()
 ) WITH (fillfactor = 10);
 INSERT INTO {message_counter} DEFAULT VALUES;
 
@@ -40,3 +40,9 @@ CREATE TABLE {message_ids} (
     "time"          TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX message_ids_time ON {message_ids} USING brin ("time");
+
+-- Where readers go on that asked for it to be kept.
+CREATE TABLE {subscription_checkpoints} (
+    name            TEXT PRIMARY KEY,
+    "position"      BIGINT NOT NULL
+) WITH (fillfactor = 50);

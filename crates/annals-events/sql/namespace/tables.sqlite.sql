@@ -39,3 +39,8 @@ CREATE TABLE {message_ids} (
     global_position INTEGER NOT NULL,
     time            INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE {subscription_checkpoints} (
+    name            TEXT PRIMARY KEY,
+    position        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

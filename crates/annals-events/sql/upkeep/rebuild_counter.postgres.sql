@@ -1,6 +1,6 @@
 UPDATE {message_counter} AS counter
    SET global_position = greatest(counter.global_position, last.global_position),
        "time" = greatest(counter."time", last."time"),
-       incarnation = gen_random_uuid()
+       turn = gen_random_uuid()
   FROM (SELECT max(global_position) AS global_position, max("time") AS "time" FROM {messages}) AS last
 RETURNING counter.global_position

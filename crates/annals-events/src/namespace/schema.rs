@@ -24,7 +24,13 @@ const NO_COMPRESS: &str = include_str!("../../sql/namespace/compress.apache.sql"
 const SQLITE_TABLES: &str = include_str!("../../sql/namespace/tables.sqlite.sql");
 
 /// Tables of a namespace on SQLite.
-const SQLITE_NAMES: [&str; 4] = ["messages", "message_counter", "stream_heads", "message_ids"];
+const SQLITE_NAMES: [&str; 5] = [
+    "messages",
+    "message_counter",
+    "stream_heads",
+    "message_ids",
+    "subscription_checkpoints",
+];
 
 /// Makes a namespace: its row, its schema and all that is in it, or nothing.
 pub(crate) async fn create(
@@ -69,7 +75,7 @@ impl Create {
             return Err(taken(&self.entry.id, exists));
         }
         let names = names.within(&self.entry.schema);
-        let mut script = |template| {
+        let script = |template| {
             let sql: Sql = names.statement(template);
             sqlx::raw_sql(sql)
         };

@@ -1,9 +1,10 @@
 //! A group on PostgreSQL.
 //!
-//! As long as nobody else appends to the namespace, one statement is enough: it writes if the counter is
-//! where this writer left it, and then the versions that it remembers are true. Somebody else's append moves the
-//! counter; then heads are read anew. If that happens again in between, the counter's row is locked first
-//! and everything read after it, which always comes to an end.
+//! As long as nobody else appends to the namespace, one statement is enough: it writes if the counter's turn is
+//! the one that this writer left, and then the versions that it remembers are true. The next group can be on its
+//! way before the answer is there: its turn follows upon the one before, so it is written after that one or not
+//! at all. Somebody else's append is another turn; then heads are read anew. If that happens again in
+//! between, the counter's row is locked first and everything read after it, which always comes to an end.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -15,7 +16,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use uuid::Uuid;
 
 use super::{
-    Committed,
+    group::Committed,
     plan::{Known, Plan, Request, Written},
 };
 use crate::{Error, Result, message::Place};
@@ -26,15 +27,34 @@ const REMEMBERED: usize = 65_536;
 /// What a writer remembers of a namespace from its last append.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    /// Where the counter was left, and in which incarnation; nothing is known before the first append.
-    counter: Option<(i64, Uuid)>,
+    /// The turn that it left, and the place of the last message; nothing before the first append.
+    last: Option<(Uuid, i64)>,
     versions: HashMap<String, i64>,
 }
 
+/// A group that can be written if nobody else writes before it.
+pub(super) struct Ready {
+    write: Write,
+    /// What it comes to, if it is written.
+    pub(super) committed: Committed,
+}
+
+impl Ready {
+    /// Tries it; tells whether it was written.
+    pub(super) async fn write(self, store: &Store) -> Result<bool> {
+        match store.run(Access::Statement, self.write).await {
+            // An id of the group is there already, for which the statement does not look.
+            Err(Error::Store(error)) if error.code().as_deref() == Some("23505") => Ok(false),
+            other => other,
+        }
+    }
+}
+
 impl Memory {
-    /// What is remembered, when it is enough for a group.
-    fn recall(&self, group: &[Request]) -> Option<(Known, Uuid)> {
-        let (global_position, incarnation) = self.counter?;
+    /// Makes a group ready from what is remembered, and remembers it as written. `None` when that is not
+    /// enough.
+    pub(super) fn ready(&mut self, names: &Names, group: &[Request]) -> Option<Ready> {
+        let (turn, global_position) = self.last?;
         let mut versions = HashMap::new();
         for append in group.iter().flat_map(|request| &request.appends) {
             let version = self.versions.get(&append.stream)?;
@@ -45,23 +65,21 @@ impl Memory {
             versions,
             ids: HashMap::new(),
         };
-        Some((known, incarnation))
+        let plan = Plan::of(group, &known);
+        // Only a commit proves what is remembered; a refusal alone proves nothing.
+        plan.rows.last()?;
+        Some(self.make_ready(names, plan, turn))
     }
 
-    /// Remembers what the database said, and nothing that was true before another's append.
-    fn learn(&mut self, known: &Known, incarnation: Uuid) {
-        let counter = Some((known.global_position, incarnation));
-        if self.counter != counter || self.versions.len() + known.versions.len() > REMEMBERED {
-            self.versions.clear();
-        }
-        self.counter = counter;
-        self.versions.extend(known.versions.clone());
-    }
-
-    /// Remembers what was just committed.
-    fn advance(&mut self, plan: &Plan<'_>, incarnation: Uuid) {
-        if let Some(last) = plan.rows.last() {
-            self.counter = Some((last.place.global_position, incarnation));
+    fn make_ready(&mut self, names: &Names, plan: Plan<'_>, turn: Uuid) -> Ready {
+        let next = Uuid::new_v4();
+        let write = Write {
+            names: names.clone(),
+            columns: Columns::of(&plan),
+            turns: (turn, next),
+        };
+        if let Some(row) = plan.rows.last() {
+            self.last = Some((next, row.place.global_position));
         }
         for (stream, place) in &plan.heads {
             match self.versions.get_mut(*stream) {
@@ -71,50 +89,44 @@ impl Memory {
                 }
             }
         }
+        Ready {
+            write,
+            committed: Committed::of(plan),
+        }
+    }
+
+    /// Remembers what the database said.
+    fn learn(&mut self, known: &Known, turn: Uuid) {
+        let last = Some((turn, known.global_position));
+        if self.last != last || self.versions.len() + known.versions.len() > REMEMBERED {
+            self.versions.clear();
+        }
+        self.last = last;
+        self.versions.extend(known.versions.clone());
     }
 }
 
-/// Appends a group.
+/// Appends a group with nothing in flight before it, whatever is remembered.
 pub(super) async fn append(
     store: &Store,
     names: &Names,
     memory: &mut Memory,
     group: &Arc<[Request]>,
 ) -> Result<Committed> {
-    if let Some((known, incarnation)) = memory.recall(group) {
-        let plan = Plan::of(group, &known);
-        // Only a commit proves what is remembered, so a refusal alone proves nothing.
-        if !plan.rows.is_empty() {
-            match write(store, names, &plan, known.global_position, incarnation).await {
-                Ok(true) => {
-                    memory.advance(&plan, incarnation);
-                    return Ok(Committed::of(plan));
-                }
-                Ok(false) => {}
-                Err(error) if is_duplicate(&error) => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    *memory = Memory::default();
     let look = Look {
         names: names.clone(),
         group: Arc::clone(group),
     };
-    let (known, incarnation) = store.run(Access::Read, look).await?;
-    memory.learn(&known, incarnation);
+    let (known, turn) = store.run(Access::Read, look).await?;
+    memory.learn(&known, turn);
     let plan = Plan::of(group, &known);
     if plan.rows.is_empty() {
         return Ok(Committed::of(plan));
     }
-    match write(store, names, &plan, known.global_position, incarnation).await {
-        Ok(true) => {
-            memory.advance(&plan, incarnation);
-            return Ok(Committed::of(plan));
-        }
-        Ok(false) => {}
-        Err(error) if is_duplicate(&error) => {}
-        Err(error) => return Err(error),
+    let mut ready = memory.make_ready(names, plan, turn);
+    let committed = std::mem::take(&mut ready.committed);
+    if ready.write(store).await? {
+        return Ok(committed);
     }
     *memory = Memory::default();
     let take = Take {
@@ -122,27 +134,6 @@ pub(super) async fn append(
         group: Arc::clone(group),
     };
     store.run(Access::Write, take).await
-}
-
-/// Whether an id of the group is there already, which its statement does not look for.
-fn is_duplicate(error: &Error) -> bool {
-    matches!(error, Error::Store(error) if error.code().as_deref() == Some("23505"))
-}
-
-/// Writes a plan in one statement of its own; tells whether the counter was where it is expected.
-async fn write(
-    store: &Store,
-    names: &Names,
-    plan: &Plan<'_>,
-    global_position: i64,
-    incarnation: Uuid,
-) -> Result<bool> {
-    let write = Write {
-        names: names.clone(),
-        columns: Columns::of(plan),
-        expected: (global_position, incarnation),
-    };
-    store.run(Access::Statement, write).await
 }
 
 /// A plan's rows, column by column, as the statement takes them.
@@ -202,12 +193,12 @@ impl Columns {
         self,
         connection: &mut sqlx::PgConnection,
         names: &Names,
-        (global_position, incarnation): (i64, Uuid),
+        (turn, next): (Uuid, Uuid),
     ) -> Result<bool> {
         let turns: i64 =
             sqlx::query_scalar(names.statement(include_str!("../../sql/append.postgres.sql")))
-                .bind(global_position)
-                .bind(incarnation)
+                .bind(turn)
+                .bind(next)
                 .bind(self.last)
                 .bind(self.ids)
                 .bind(self.streams)
@@ -232,7 +223,8 @@ impl Columns {
 struct Write {
     names: Names,
     columns: Columns,
-    expected: (i64, Uuid),
+    /// The one before, and its own.
+    turns: (Uuid, Uuid),
 }
 
 impl Work for Write {
@@ -246,7 +238,7 @@ impl Work for Write {
     ) -> BoxFuture<'a, Result<bool>> {
         async move {
             self.columns
-                .insert(connection, &self.names, self.expected)
+                .insert(connection, &self.names, self.turns)
                 .await
         }
         .boxed()
@@ -305,12 +297,11 @@ impl Work for Take {
                 .execute(&mut *connection)
                 .await
                 .map_err(StoreError::statement("waiting for the turn to append"))?;
-            let (known, incarnation) = look(connection, &self.names, &self.group).await?;
+            let (known, turn) = look(connection, &self.names, &self.group).await?;
             let plan = Plan::of(&self.group, &known);
             if !plan.rows.is_empty() {
-                let expected = (known.global_position, incarnation);
                 Columns::of(&plan)
-                    .insert(connection, &self.names, expected)
+                    .insert(connection, &self.names, (turn, Uuid::new_v4()))
                     .await?;
             }
             Ok(Committed::of(plan))
@@ -324,7 +315,7 @@ impl Work for Take {
 }
 
 const HEADS: &str = "\
-    SELECT counter.global_position, counter.incarnation, head.stream_name, head.\"position\"
+    SELECT counter.global_position, counter.turn, head.stream_name, head.\"position\"
       FROM {message_counter} AS counter
       LEFT JOIN {stream_heads} AS head ON head.stream_name = ANY($1)";
 
@@ -353,10 +344,10 @@ async fn look(
         .fetch_all(&mut *connection)
         .await
         .map_err(doing())?;
-    let mut incarnation = Uuid::nil();
+    let mut turn = Uuid::nil();
     for row in &rows {
         known.global_position = row.try_get(0).map_err(doing())?;
-        incarnation = row.try_get(1).map_err(doing())?;
+        turn = row.try_get(1).map_err(doing())?;
         if let Some(stream) = row.try_get(2).map_err(doing())? {
             known
                 .versions
@@ -369,7 +360,7 @@ async fn look(
         .filter_map(|(_, message)| message.id)
         .collect();
     if ids.is_empty() {
-        return Ok((known, incarnation));
+        return Ok((known, turn));
     }
     let doing = || StoreError::statement("reading message ids");
     let rows = sqlx::query(names.statement(IDS))
@@ -381,7 +372,7 @@ async fn look(
         let (id, written) = written(row).map_err(doing())?;
         known.ids.insert(id, written);
     }
-    Ok((known, incarnation))
+    Ok((known, turn))
 }
 
 fn written(row: &sqlx::postgres::PgRow) -> Result<(Uuid, Written), sqlx::Error> {

@@ -12,7 +12,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use uuid::Uuid;
 
 use super::{
-    Committed,
+    group::Committed,
     plan::{Known, Plan, Request, Written},
 };
 use crate::{Error, Result, message::Place, name};
