@@ -16,6 +16,7 @@ mod bars_refused;
 mod bars_rolled_up;
 mod client;
 mod description;
+mod events;
 mod exporting;
 mod exports;
 mod grpc;
