@@ -8,6 +8,7 @@
 //! | [`store`] | a connected database: [`Store`] |
 //! | [`capabilities`] | what the server at hand can do |
 //! | [`writer`] | bounded, batched, acknowledged writes: [`Writer`] |
+//! | [`session`] | a connection that is kept between works: [`Session`] |
 //! | [`work`] | a family's own statements in one transaction: [`Work`] |
 //! | [`listen`] | hearing of what others do: [`Listener`](listen::Listener) |
 //! | [`query`] | typed reads with filters, orders and cursors: [`Query`] |
@@ -27,6 +28,7 @@ pub mod listen;
 pub mod metrics;
 pub mod migrate;
 pub mod query;
+pub mod session;
 pub mod sql;
 pub mod store;
 pub mod work;
@@ -42,6 +44,7 @@ pub use error::{Action, DriverError, Error, Refusal, Result, WriteError};
 pub use listen::{Heard, Listener};
 pub use migrate::{MigrationError, Migrations, Migrator};
 pub use query::{Page, Query};
+pub use session::Session;
 pub use sql::{Dialect, Names, Sql};
 pub use store::{Health, Store};
 pub use work::{Access, Work};

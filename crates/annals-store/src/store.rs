@@ -9,8 +9,8 @@ use annals_record::{Filter, Record};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 
 use crate::{
-    Access, Capabilities, Companion, DatabaseConfig, DeadLetters, Error, Query, Result, Work,
-    Writer, WriterOptions,
+    Access, Capabilities, Companion, DatabaseConfig, DeadLetters, Error, Query, Result, Session,
+    Work, Writer, WriterOptions,
     backend::{Backend, postgres::Postgres, sqlite::Sqlite},
     capabilities::Edition,
     config::{DatabaseType, Target},
@@ -273,6 +273,15 @@ impl Store {
     #[must_use]
     pub fn listen(&self, channel: &'static str) -> Listener {
         Listener::new(&self.backend, channel)
+    }
+
+    /// A connection that is kept between works.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub async fn session(&self) -> Result<Session> {
+        Session::open(Arc::clone(&self.backend)).await
     }
 
     /// Asks the database for an answer, and sets the pool's gauges.

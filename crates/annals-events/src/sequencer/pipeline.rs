@@ -4,8 +4,9 @@
 //! committed, the next is there already. It is sent early only when it is as large as the one in flight, or
 //! writers who come one by one would each have a commit of their own.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
+use annals_store::Session;
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
@@ -18,6 +19,9 @@ use crate::Result;
 /// Groups in flight.
 const DEPTH: usize = 2;
 
+/// How long a connection is kept for the next group.
+const KEPT: Duration = Duration::from_millis(100);
+
 /// Times that those who were just answered may come back before the next group is closed.
 const COURTESY: usize = 3;
 
@@ -25,6 +29,8 @@ pub(super) struct Pipeline {
     seat: Seat,
     memory: Memory,
     flights: VecDeque<Flight>,
+    /// Connections that wait for the next group.
+    sessions: Vec<Session>,
 }
 
 /// A group that was sent.
@@ -32,7 +38,8 @@ struct Flight {
     group: Group,
     /// What it comes to, if it is written.
     committed: Committed,
-    written: JoinHandle<Result<bool>>,
+    /// Its connection comes back when it was.
+    written: JoinHandle<Result<Option<Session>>>,
 }
 
 impl Pipeline {
@@ -41,6 +48,7 @@ impl Pipeline {
             seat,
             memory: Memory::default(),
             flights: VecDeque::new(),
+            sessions: Vec::new(),
         }
     }
 
@@ -63,7 +71,8 @@ impl Pipeline {
                     Some(waiting) => gathering.add(waiting),
                     None => open = false,
                 },
-                written = first(&mut self.flights) => self.land(written).await,
+                written = self.first() => self.land(written).await,
+                () = tokio::time::sleep(KEPT), if self.is_idle() => self.sessions.clear(),
             }
         }
     }
@@ -86,17 +95,43 @@ impl Pipeline {
             return;
         };
         let committed = std::mem::take(&mut ready.committed);
-        let store = self.seat.store.clone();
+        let (store, kept) = (self.seat.store.clone(), self.sessions.pop());
+        let write = async move {
+            let mut session = match kept {
+                Some(session) => session,
+                None => store.session().await?,
+            };
+            Ok(ready.write(&mut session).await?.then_some(session))
+        };
         self.flights.push_back(Flight {
             group,
             committed,
-            written: tokio::spawn(async move { ready.write(&store).await }),
+            written: tokio::spawn(write),
         });
+    }
+
+    /// Whether connections are kept for nothing.
+    fn is_idle(&self) -> bool {
+        self.flights.is_empty() && !self.sessions.is_empty()
+    }
+
+    /// Waits for the first flight; tells whether it was certainly written. Never ends when there is none.
+    async fn first(&mut self) -> bool {
+        let Some(flight) = self.flights.front_mut() else {
+            return std::future::pending().await;
+        };
+        let Ok(Ok(Some(session))) = (&mut flight.written).await else {
+            return false;
+        };
+        if !session.is_wanted() {
+            self.sessions.push(session);
+        }
+        true
     }
 
     async fn land_all(&mut self) {
         while !self.flights.is_empty() {
-            let written = first(&mut self.flights).await;
+            let written = self.first().await;
             self.land(written).await;
         }
     }
@@ -115,7 +150,7 @@ impl Pipeline {
         self.memory = Memory::default();
         let mut behind = Vec::new();
         while !self.flights.is_empty() {
-            let written = first(&mut self.flights).await;
+            let written = self.first().await;
             behind.extend(self.flights.pop_front().map(|flight| (flight, written)));
         }
         self.seat.commit(&mut self.memory, flight.group).await;
@@ -126,14 +161,6 @@ impl Pipeline {
                 self.seat.commit(&mut self.memory, flight.group).await;
             }
         }
-    }
-}
-
-/// Waits for the first flight; tells whether it was certainly written. Nothing ends it when there is none.
-async fn first(flights: &mut VecDeque<Flight>) -> bool {
-    match flights.front_mut() {
-        Some(flight) => matches!((&mut flight.written).await, Ok(Ok(true))),
-        None => std::future::pending().await,
     }
 }
 

@@ -9,7 +9,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use annals_store::{
-    Access, Error as StoreError, Names, Store, Work, rusqlite,
+    Access, Error as StoreError, Names, Session, Store, Work, rusqlite,
     sqlx::{self, Row as _},
 };
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -41,8 +41,8 @@ pub(super) struct Ready {
 
 impl Ready {
     /// Tries it; tells whether it was written.
-    pub(super) async fn write(self, store: &Store) -> Result<bool> {
-        match store.run(Access::Statement, self.write).await {
+    pub(super) async fn write(self, session: &mut Session) -> Result<bool> {
+        match session.run(Access::Statement, self.write).await {
             // An id of the group is there already, for which the statement does not look.
             Err(Error::Store(error)) if error.code().as_deref() == Some("23505") => Ok(false),
             other => other,
@@ -113,11 +113,12 @@ pub(super) async fn append(
     memory: &mut Memory,
     group: &Arc<[Request]>,
 ) -> Result<Committed> {
+    let mut session = store.session().await?;
     let look = Look {
         names: names.clone(),
         group: Arc::clone(group),
     };
-    let (known, turn) = store.run(Access::Read, look).await?;
+    let (known, turn) = session.run(Access::Read, look).await?;
     memory.learn(&known, turn);
     let plan = Plan::of(group, &known);
     if plan.rows.is_empty() {
@@ -125,7 +126,7 @@ pub(super) async fn append(
     }
     let mut ready = memory.make_ready(names, plan, turn);
     let committed = std::mem::take(&mut ready.committed);
-    if ready.write(store).await? {
+    if ready.write(&mut session).await? {
         return Ok(committed);
     }
     *memory = Memory::default();
@@ -133,7 +134,7 @@ pub(super) async fn append(
         names: names.clone(),
         group: Arc::clone(group),
     };
-    store.run(Access::Write, take).await
+    session.run(Access::Write, take).await
 }
 
 /// A plan's rows, column by column, as the statement takes them.

@@ -119,8 +119,17 @@ impl Postgres {
         work: W,
     ) -> Result<W::Output, W::Error> {
         let mut connection = self.acquire().await?;
+        self.run_on(&mut connection, access, work).await
+    }
+
+    pub(crate) async fn run_on<W: Work>(
+        &self,
+        connection: &mut PgConnection,
+        access: Access,
+        work: W,
+    ) -> Result<W::Output, W::Error> {
         let begin = match access {
-            Access::Statement => return work.run_postgres(&mut connection, &self.names).await,
+            Access::Statement => return work.run_postgres(connection, &self.names).await,
             Access::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
             Access::Write => "BEGIN ISOLATION LEVEL READ COMMITTED",
         };

@@ -34,6 +34,9 @@ const SESSION: &str = "\
 /// take it.
 const IDLE_GRACE: Duration = Duration::from_millis(500);
 
+/// How long a connection is taken to live without being asked.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// Closes idle connections of a pool beyond a limit, which the driver has no setting for. Ends with
 /// the value.
 ///
@@ -105,6 +108,12 @@ fn pool_options(config: &DatabaseConfig, released: Arc<Notify>) -> PgPoolOptions
         .acquire_timeout(config.pool.connect_timeout)
         .after_connect(|connection, _| {
             Box::pin(async move { connection.execute(sqlx::raw_sql(SESSION)).await.map(|_| ()) })
+        })
+        // A connection was asked whether it lives when it came back, and is asked again only when that is
+        // a while ago: a question each time doubles the time of a small statement.
+        .test_before_acquire(false)
+        .before_acquire(|connection, its| {
+            Box::pin(async move { Ok(its.idle_for < FRESH || connection.ping().await.is_ok()) })
         })
         .after_release(move |_, _| {
             released.notify_one();
