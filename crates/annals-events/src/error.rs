@@ -40,6 +40,14 @@ pub enum Error {
         /// The id.
         id: String,
     },
+    /// The places of a namespace began anew while it was followed, so that the follower's mean nothing.
+    #[error(
+        "the places of namespace {id:?} began anew, for it was cleared or made again: follow it from its beginning"
+    )]
+    PlacesBeganAnew {
+        /// The id.
+        id: String,
+    },
     /// A namespace of that id is there already.
     #[error("namespace {id:?} is there already")]
     NamespaceExists {

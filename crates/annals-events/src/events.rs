@@ -10,9 +10,9 @@ use annals_record::Timestamp;
 use annals_store::{Names, Store};
 
 use crate::{
-    Append, CategoryEntry, CategoryQuery, Error, Message, NamespaceInfo, NamespaceSummary,
-    NewMessage, NewNamespace, Place, Rebuilt, Record, Result, Selection, StreamEntry, StreamList,
-    StreamQuery, Subscription, Token, Verified,
+    Append, CategoryEntry, CategoryQuery, Checkpoint, Error, Message, NamespaceInfo,
+    NamespaceSummary, NewMessage, NewNamespace, Place, Rebuilt, Record, Result, Selection,
+    StreamEntry, StreamList, StreamQuery, Subscription, Token, Verified,
     message::check_text,
     namespace::{self, Entry},
     read,
@@ -169,7 +169,10 @@ impl Events {
     /// There is none of that id, or the database failed.
     pub async fn delete_namespace(&self, id: &str) -> Result<i64> {
         let deleted = namespace::delete(self.store(), id).await;
-        self.forget(id);
+        let known = self.forget(id);
+        if let (Ok(_), Some(namespace)) = (&deleted, known) {
+            namespace.inner.tail.gone();
+        }
         deleted
     }
 
@@ -242,7 +245,7 @@ impl Events {
     fn start(&self, entry: Entry) -> Namespace {
         let store = self.store().clone();
         let names = store.names().within(&entry.schema);
-        let tail = self.shared.exchange.tail(&store, &names);
+        let tail = self.shared.exchange.tail(&store, &names, &entry.id);
         let sequencer = Sequencer::start(Seat {
             store: store.clone(),
             names: names.clone(),
@@ -271,8 +274,9 @@ impl Events {
         ))
     }
 
-    fn forget(&self, id: &str) {
-        self.lock().remove(id);
+    fn forget(&self, id: &str) -> Option<Namespace> {
+        let believed = self.lock().remove(id);
+        believed.map(|believed| believed.namespace)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Believed>> {
@@ -414,6 +418,12 @@ impl Namespace {
         Subscription::new(&self.inner, selection)
     }
 
+    /// A position that is kept under a name; see there.
+    #[must_use]
+    pub fn checkpoint(&self, name: &str) -> Checkpoint {
+        Checkpoint::new(&self.inner.store, &self.inner.names, name)
+    }
+
     /// Takes messages with their places, ids and times, all or nothing.
     ///
     /// # Errors
@@ -429,7 +439,9 @@ impl Namespace {
     ///
     /// The database failed.
     pub async fn clear(&self) -> Result<()> {
-        transfer::clear(&self.inner.store, &self.inner.names).await
+        transfer::clear(&self.inner.store, &self.inner.names).await?;
+        self.inner.tail.began_anew();
+        Ok(())
     }
 
     /// Makes heads, ids and the counter true for messages that came past this program.

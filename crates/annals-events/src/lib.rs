@@ -32,6 +32,6 @@ pub use message::{Append, Message, NewMessage, Place};
 pub use name::ConsumerGroup;
 pub use namespace::{NamespaceInfo, NamespaceSummary, NewNamespace, Token, TokenError};
 pub use read::{CategoryEntry, CategoryQuery, From, StreamEntry, StreamList, StreamQuery};
-pub use subscribe::{Poke, Selection, Subscription};
+pub use subscribe::{Checkpoint, Poke, Selection, Subscription};
 pub use transfer::Record;
 pub use upkeep::{Rebuilt, Verified};

@@ -5,8 +5,8 @@
 //! position.
 
 mod list;
-mod row;
-mod sql;
+pub(crate) mod row;
+pub(crate) mod sql;
 
 use annals_record::{TimestampMicros, Value};
 use annals_store::{Dialect, Names, Store};

@@ -3,12 +3,12 @@
 use annals_record::{Record, TimestampMicros, Uuid};
 use annals_store::Dialect;
 
-use crate::{Message, Place};
+use crate::{Message, Place, Poke};
 
 /// A message as statements give it, its documents as text.
 #[derive(Clone, Debug, PartialEq, Record)]
 #[record(crate = "annals_record", table = "messages")]
-pub(super) struct MessageRow {
+pub(crate) struct MessageRow {
     id: Uuid,
     stream_name: String,
     kind: String,
@@ -20,7 +20,7 @@ pub(super) struct MessageRow {
 }
 
 impl MessageRow {
-    pub(super) fn into_message(self, dialect: Dialect) -> Message {
+    pub(crate) fn into_message(self, dialect: Dialect) -> Message {
         let document = |text: String| match dialect {
             Dialect::Sqlite => text,
             _ => compact(&text),
@@ -37,6 +37,27 @@ impl MessageRow {
             data: self.data.map_or_else(|| "null".to_owned(), document),
             metadata: self.metadata.map(document),
             time: self.time,
+        }
+    }
+}
+
+/// Where a message stands.
+#[derive(Clone, Debug, PartialEq, Record)]
+#[record(crate = "annals_record", table = "messages")]
+pub(crate) struct PlaceRow {
+    stream_name: String,
+    position: i64,
+    global_position: i64,
+}
+
+impl PlaceRow {
+    pub(crate) fn into_poke(self) -> Poke {
+        Poke {
+            stream: self.stream_name.into(),
+            place: Place {
+                position: self.position,
+                global_position: self.global_position,
+            },
         }
     }
 }

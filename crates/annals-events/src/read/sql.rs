@@ -62,10 +62,16 @@ macro_rules! correlated {
 
 // The remainder before the absolute value: the least integer has no absolute value.
 macro_rules! of_member {
-    () => {
-        "position('-' IN stream_name) > 0 \
-         AND abs(('x' || left(md5(split_part(substring(stream_name FROM position('-' IN stream_name) + 1), '+', 1)), 16)) \
-             ::bit(64)::bigint % $6) = $5"
+    ($member:expr, $size:expr) => {
+        concat!(
+            "position('-' IN stream_name) > 0
+             AND abs(('x' || left(md5(split_part(
+                         substring(stream_name FROM position('-' IN stream_name) + 1), '+', 1)), 16))
+                     ::bit(64)::bigint % ",
+            $size,
+            ") = ",
+            $member
+        )
     };
 }
 
@@ -83,10 +89,12 @@ pub(super) fn category(
         (Dialect::Sqlite, true, true, _) => by_global_position!(of_category!(), "correlation = $4"),
         (_, false, true, false) => by_global_position!(correlated!()),
         (_, true, true, false) => by_global_position!(of_category!(), correlated!()),
-        (_, false, false, true) => by_global_position!(of_member!()),
-        (_, true, false, true) => by_global_position!(of_category!(), of_member!()),
-        (_, false, true, true) => by_global_position!(correlated!(), of_member!()),
-        (_, true, true, true) => by_global_position!(of_category!(), correlated!(), of_member!()),
+        (_, false, false, true) => by_global_position!(of_member!("$5", "$6")),
+        (_, true, false, true) => by_global_position!(of_category!(), of_member!("$5", "$6")),
+        (_, false, true, true) => by_global_position!(correlated!(), of_member!("$5", "$6")),
+        (_, true, true, true) => {
+            by_global_position!(of_category!(), correlated!(), of_member!("$5", "$6"))
+        }
     };
     let parameters = match (category, correlation, group) {
         (_, _, true) => 6,
@@ -95,6 +103,79 @@ pub(super) fn category(
         _ => 2,
     };
     Statement { text, parameters }
+}
+
+/// Where messages stand, as `PlaceRow` has it.
+macro_rules! places {
+    ($($rest:expr),+) => {
+        concat!(r#"SELECT stream_name, "position", global_position FROM {messages} "#, $($rest),+)
+    };
+}
+
+/// Which part of the namespace a window shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// A stream, by its positions.
+    Stream,
+    /// Everything.
+    All,
+    /// A category.
+    Category,
+    /// What a member reads of everything.
+    AllOfMember,
+    /// What a member reads of a category.
+    CategoryOfMember,
+}
+
+/// A window of messages: from position $1 to position $2, none before time $3, at most $4; of stream or
+/// category $5, of member $6 of $7.
+///
+/// The time keeps chunks out that are older than what is looked for.
+macro_rules! window {
+    ($select:ident, $part:expr) => {
+        match $part {
+            Part::Stream => $select!(
+                r#"WHERE stream_name = $5 AND "position" BETWEEN $1 AND $2 AND "time" >= $3
+                   ORDER BY "position" LIMIT $4"#
+            ),
+            Part::All => window!(@by_global_position $select, ""),
+            Part::Category => window!(@by_global_position $select, " AND category = $5"),
+            Part::AllOfMember => window!(@by_global_position $select, " AND ", window!(@of_member)),
+            Part::CategoryOfMember => {
+                window!(@by_global_position $select, " AND category = $5 AND ", window!(@of_member))
+            }
+        }
+    };
+    (@by_global_position $select:ident, $($condition:expr),*) => {
+        $select!(
+            r#"WHERE global_position BETWEEN $1 AND $2 AND "time" >= $3"#,
+            $($condition,)*
+            " ORDER BY global_position LIMIT $4"
+        )
+    };
+    (@of_member) => {
+        of_member!("$6", "$7")
+    };
+}
+
+/// Messages in a window.
+pub(crate) const fn window(part: Part) -> &'static str {
+    window!(messages, part)
+}
+
+/// Their places only.
+pub(crate) const fn window_of_places(part: Part) -> &'static str {
+    window!(places, part)
+}
+
+/// Where the namespace is. Before its first message there is no time.
+pub(crate) const fn counter(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "SELECT global_position, time FROM {message_counter}",
+        _ => {
+            r#"SELECT global_position, CASE WHEN isfinite("time") THEN "time" END FROM {message_counter}"#
+        }
+    }
 }
 
 pub(super) const VERSION: &str = r#"SELECT "position" FROM {stream_heads} WHERE stream_name = $1"#;

@@ -12,4 +12,5 @@ mod importing;
 mod namespaces;
 mod public_sql;
 mod reading;
+mod subscribing;
 mod support;
