@@ -157,5 +157,5 @@ async fn unknown(request: Request) -> Response {
     } else {
         "; GET / lists what is"
     };
-    Fault::no_endpoint(format!("nothing is served at {path}{hint}")).into_response()
+    Fault::no_endpoint(&format!("nothing is served at {path}{hint}")).into_response()
 }

@@ -17,7 +17,7 @@ pub const SETTINGS: &[Setting] = &[
         "HTTP_ADDR",
         &[],
         "127.0.0.1:8080",
-        "address for queries, bars and ticks, health and metrics; off for none",
+        "address for queries, bars and ticks, the event store, health and metrics; off for none",
     ),
     Setting::new(
         "OTLP_GRPC_ADDR",

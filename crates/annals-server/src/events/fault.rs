@@ -53,7 +53,7 @@ impl Fault {
     }
 
     /// Nothing is served at this path; `hint` says what may have been meant.
-    pub(crate) fn no_endpoint(hint: String) -> Self {
+    pub(crate) fn no_endpoint(hint: &str) -> Self {
         let fault = Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", "Endpoint not found");
         fault.with_details(&json!({ "hint": hint }))
     }

@@ -237,12 +237,7 @@ async fn paths_and_methods_that_there_are_not_are_refused_as_json() {
         assert!(hint.contains(path), "{hint}");
         assert_eq!(hint.contains("%2F"), path.starts_with("/models/"), "{hint}");
     }
-    for path in [
-        "/spans",
-        "/traces/x",
-        "/models/m/latency",
-        "/openapi.json",
-    ] {
+    for path in ["/spans", "/traces/x", "/models/m/latency", "/openapi.json"] {
         for method in [Method::POST, Method::DELETE, Method::PUT] {
             let asked = request(method, path, &[], whole("{}"));
             let answer = send(served.http, asked).await;
