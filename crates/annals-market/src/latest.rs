@@ -18,14 +18,10 @@ pub(crate) async fn of_symbol(
     zone: &Zone,
     limit: u32,
 ) -> Result<Vec<Bar>> {
-    let query = || {
-        store
-            .query::<Bar>()
-            .filter(Bar::SYMBOL.eq(symbol))
-            .order(Bar::TIMESTAMP.desc())
-    };
     if timeframe == Timeframe::M1 {
-        let mut bars = query().limit(limit.into()).fetch().await?.rows;
+        let query = store.query::<Bar>().filter(Bar::SYMBOL.eq(symbol));
+        let query = query.order(Bar::TIMESTAMP.desc()).limit(limit.into());
+        let mut bars = query.fetch().await?.rows;
         bars.reverse();
         return Ok(bars);
     }

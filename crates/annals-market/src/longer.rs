@@ -28,6 +28,15 @@ impl Parts {
         zone: &Zone,
         (from, until): (i64, i64),
     ) -> Result<Self> {
+        if timeframe == Timeframe::M1 {
+            let minutes = vec![(from, until)];
+            return Ok(Self {
+                timeframe,
+                minutes,
+                from,
+                until,
+            });
+        }
         let mut minutes = pending(tx, symbol, from, until).await?;
         if timeframe == Timeframe::D1 {
             // Days from before clocks were on quarters of an hour are made from minutes.
@@ -104,7 +113,7 @@ impl Parts {
     }
 
     fn limit(&self, level: Timeframe, bars: usize) -> usize {
-        if level == Timeframe::M1 {
+        if level == Timeframe::M1 && self.timeframe != Timeframe::M1 {
             return STEP;
         }
         bars.saturating_mul(source_of(self.timeframe).1)

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use annals_record::{Timestamp, TimestampMicros};
-use annals_store::{Access, Store};
+use annals_store::{Access, Dialect, Store};
 
 use crate::{
     Bar, BarPage, BarRange, Error, Result, Timeframe, Zone, level,
@@ -35,19 +35,23 @@ pub(crate) async fn read(store: &Store, range: BarRange) -> Result<BarPage> {
     });
     // One more than wanted tells whether there is a next page.
     let most = wanted.saturating_add(1);
-    let mut bars = Vec::new();
-    if timeframe == Timeframe::M1 {
-        minutes(store, &symbol, from, until, most, &mut bars).await?;
-    } else if from < until {
-        let read = Longer {
+    let bars = if from < until {
+        let read = Read {
             symbol,
             timeframe,
             zone,
             range: (from.unix_micros(), until.unix_micros()),
             most,
         };
-        bars = store.run(Access::Read, read).await?;
-    }
+        // Minutes are one table, and a page of them mostly one statement.
+        let access = match store.names().dialect() {
+            Dialect::Postgres if timeframe == Timeframe::M1 => Access::Statement,
+            _ => Access::Read,
+        };
+        store.run(access, read).await?
+    } else {
+        Vec::new()
+    };
     let mut page = BarPage { bars, next: None };
     if page.bars.len() > wanted {
         page.bars.truncate(wanted);
@@ -57,8 +61,8 @@ pub(crate) async fn read(store: &Store, range: BarRange) -> Result<BarPage> {
     Ok(page)
 }
 
-/// Longer bars of a range, in one transaction that sees one state of the database.
-struct Longer {
+/// Bars of a range. Longer ones must be read in one transaction that sees one state of the database.
+struct Read {
     symbol: String,
     timeframe: Timeframe,
     zone: Zone,
@@ -66,9 +70,9 @@ struct Longer {
     most: usize,
 }
 
-scripted!(Longer => Vec<Bar>);
+scripted!(Read => Vec<Bar>);
 
-impl Longer {
+impl Read {
     async fn script<T: Tx>(self, tx: &mut T) -> Result<Vec<Bar>> {
         let parts = Parts::between(tx, &self.symbol, self.timeframe, &self.zone, self.range);
         let mut parts = parts.await?;
@@ -125,35 +129,4 @@ fn place(cursor: &str, question: u64) -> Result<TimestampMicros> {
         Some(_) => Err(refuse("of the same symbol, timeframe and zone")),
         None => Err(refuse("one that the page before gave out")),
     }
-}
-
-/// Bars of a minute, at most so many.
-async fn minutes(
-    store: &Store,
-    symbol: &str,
-    mut from: TimestampMicros,
-    until: TimestampMicros,
-    most: usize,
-    bars: &mut Vec<Bar>,
-) -> Result<()> {
-    while bars.len() < most && from < until {
-        let limit = most.saturating_sub(bars.len()).min(level::STEP);
-        let page = store
-            .query::<Bar>()
-            .filter(Bar::SYMBOL.eq(symbol))
-            .filter(Bar::TIMESTAMP.at_least(from))
-            .filter(Bar::TIMESTAMP.lt(until))
-            .order(Bar::TIMESTAMP.asc())
-            .limit(limit as u64)
-            .fetch()
-            .await?;
-        let Some(last) = page.rows.last() else { break };
-        from = Timeframe::M1.end_of(last.timestamp, &Zone::utc());
-        let is_last = page.rows.len() < limit;
-        bars.extend(page.rows);
-        if is_last {
-            break;
-        }
-    }
-    Ok(())
 }

@@ -90,7 +90,9 @@ impl Tx for PgTx<'_> {
         params: &[Param<'_>],
         each: Each<'_, R>,
     ) -> Result<()> {
-        let mut query = self.query(sql);
+        // Planned for the values at hand: a plan for any values may take the index of times for a range of
+        // years, and pass over all other symbols (0.04 s instead of 0.004 for a year of one of twenty).
+        let mut query = self.query(sql).persistent(false);
         for param in params {
             query = match param {
                 Param::Text(text) => query.bind((*text).to_owned()),

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use annals_market::{Bar, BarStore, Bars, BarsOptions, Conflict};
+use annals_market::{Bar, BarStore, Bars, BarsOptions, Conflict, refresh::mark_changed};
 use annals_store::sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql};
 use annals_testkit::{TestDatabase, on_community};
 
-use crate::{bar, minute, open_with};
+use crate::{
+    bar, minute, open_with,
+    rollups::{assert_true, later, refresh_all, waiting},
+};
 
 /// A week later, in the next chunk but one.
 const LATER: i64 = 14 * 1_440;
@@ -17,15 +20,7 @@ async fn compressed(database: &TestDatabase, conflict: Conflict) -> Bars {
     let all = (0..20).flat_map(|symbol| (0..200).map(move |n| bar(&format!("S{symbol}"), n)));
     let written = bars.write_bars(all.collect()).await.unwrap();
     assert_eq!(written.committed, 4_000);
-    database
-        .execute(
-            "ALTER TABLE bars_1m SET (timescaledb.compress, timescaledb.compress_segmentby = 'symbol',
-                                      timescaledb.compress_orderby = 'timestamp DESC')",
-        )
-        .await;
-    database
-        .execute("SELECT compress_chunk(chunk) FROM show_chunks('bars_1m') AS chunk")
-        .await;
+    compress(database, "bars_1m").await;
     bars.writer().refresh_lanes().await.unwrap();
     bars
 }
@@ -101,5 +96,52 @@ fn corrections_of_a_compressed_chunk_do_not_stall_the_running_minute() {
         assert_eq!(bars.writer().report().held, 20);
         raw_sql("ROLLBACK").execute(&mut lock).await.unwrap();
         assert_eq!(late.ticket.await.unwrap().committed, 20);
+    });
+}
+
+/// Compresses every chunk of a table.
+async fn compress(database: &TestDatabase, table: &str) {
+    database
+        .execute(&format!(
+            "ALTER TABLE {table} SET (timescaledb.compress, timescaledb.compress_segmentby = 'symbol',
+                                      timescaledb.compress_orderby = 'timestamp DESC')"
+        ))
+        .await;
+    let sql = format!("SELECT compress_chunk(chunk) FROM show_chunks('{table}') AS chunk");
+    database.execute(&sql).await;
+}
+
+#[test]
+fn corrections_of_compressed_chunks_reach_compressed_longer_bars() {
+    on_community(|database| async move {
+        let bars = compressed(&database, Conflict::Replace).await;
+        let names: Vec<String> = (0..20).map(|symbol| format!("S{symbol}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_true(&bars, &names[..2], &["UTC"], false).await;
+        refresh_all(&bars, later()).await;
+        for table in ["bars_5m", "bars_15m", "bars_1h"] {
+            compress(&database, table).await;
+        }
+        // More rows than one statement may decompress unless it is told otherwise.
+        database
+            .execute(
+                "DO $$ BEGIN EXECUTE format(
+                     'ALTER DATABASE %I SET timescaledb.max_tuples_decompressed_per_dml_transaction = 10',
+                     current_database());
+                 END $$",
+            )
+            .await;
+        assert_true(&bars, &names, &["UTC", "America/New_York"], true).await;
+        let other = open_with(&database, BarsOptions::default()).await;
+        let written = other.write_bars(corrections()).await.unwrap();
+        assert_eq!((written.committed, written.parked), (20, 0));
+        assert_true(&other, &names, &["UTC", "America/New_York"], false).await;
+        refresh_all(&other, later()).await;
+        assert_eq!(waiting(&other).await, 0);
+        assert_true(&other, &names, &["UTC", "America/New_York"], true).await;
+        // All of them at once.
+        mark_changed(other.store(), None, None, None).await.unwrap();
+        refresh_all(&other, later()).await;
+        assert_true(&other, &names, &["UTC"], false).await;
     });
 }
