@@ -65,7 +65,8 @@ impl Bed {
         let before = cpu::of_family(self.postmaster);
         let turn = turn.await;
         Turn {
-            server: Some(cpu::of_family(self.postmaster) - before),
+            // A process of the server that ends meanwhile may take its time with it.
+            server: Some(cpu::of_family(self.postmaster).saturating_sub(before)),
             ..turn
         }
     }
