@@ -54,6 +54,14 @@ impl Answer {
         assert_eq!(self.status, status, "{}", self.text());
         self.json()["error"].as_str().unwrap().to_owned()
     }
+
+    /// What is told of a path where nothing is served.
+    pub(crate) fn not_served(&self) -> String {
+        assert_eq!(self.status, 404, "{}", self.text());
+        let error = &self.json()["error"];
+        assert_eq!(error["code"], "NOT_FOUND", "{error}");
+        error["details"]["hint"].as_str().unwrap().to_owned()
+    }
 }
 
 /// A body that is there at once.
