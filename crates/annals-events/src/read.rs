@@ -195,6 +195,20 @@ pub(crate) async fn last(
     if no_name(stream) || kind.is_some_and(no_name) {
         return Ok(None);
     }
+    if kind.is_none() && store.capabilities().hypertables() {
+        let Some(head) = list::head(store, names, stream).await? else {
+            return Ok(None);
+        };
+        let values = vec![
+            Value::Text(head.stream),
+            Value::Int8(head.version),
+            Value::Timestamp(head.last_activity.unix_micros()),
+        ];
+        // It is not there when it was dropped by age. What is older is gone too then, save what was imported.
+        if let Some(message) = messages(store, names, sql::AT_HEAD, values).await?.pop() {
+            return Ok(Some(message));
+        }
+    }
     let (sql, kind) = match kind {
         None => (sql::LAST, None),
         Some(kind) => (sql::LAST_OF_TYPE, Some(kind)),

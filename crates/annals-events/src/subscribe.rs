@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod exchange;
+mod look;
 mod tail;
 mod task;
 mod window;

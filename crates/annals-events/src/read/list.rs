@@ -67,12 +67,28 @@ pub(crate) async fn streams(
         }
     };
     let rows: Vec<StreamRow> = store.fetch(names.statement(sql), values).await?;
-    let entry = |row: StreamRow| StreamEntry {
-        stream: row.stream_name,
-        version: row.position,
-        last_activity: row.time,
-    };
-    Ok(rows.into_iter().map(entry).collect())
+    Ok(rows.into_iter().map(StreamRow::into_entry).collect())
+}
+
+/// One stream.
+pub(super) async fn head(
+    store: &Store,
+    names: &Names,
+    stream: &str,
+) -> Result<Option<StreamEntry>> {
+    let values = vec![Value::Text(stream.to_owned())];
+    let rows: Vec<StreamRow> = store.fetch(names.statement(sql::HEAD), values).await?;
+    Ok(rows.into_iter().next().map(StreamRow::into_entry))
+}
+
+impl StreamRow {
+    fn into_entry(self) -> StreamEntry {
+        StreamEntry {
+            stream: self.stream_name,
+            version: self.position,
+            last_activity: self.time,
+        }
+    }
 }
 
 /// The least name that belongs to a listing.

@@ -30,6 +30,10 @@ pub(super) const STREAM: &str =
 pub(super) const STREAM_BY_GLOBAL_POSITION: &str =
     messages!(r#"WHERE stream_name = $3 AND global_position >= $1 ORDER BY "position" LIMIT $2"#);
 
+/// The message of a head: its time leads to its chunk.
+pub(super) const AT_HEAD: &str =
+    messages!(r#"WHERE stream_name = $1 AND "position" = $2 AND "time" = $3"#);
+
 pub(super) const LAST: &str =
     messages!(r#"WHERE stream_name = $1 ORDER BY "position" DESC LIMIT 1"#);
 
@@ -179,6 +183,9 @@ pub(crate) const fn counter(dialect: Dialect) -> &'static str {
 }
 
 pub(super) const VERSION: &str = r#"SELECT "position" FROM {stream_heads} WHERE stream_name = $1"#;
+
+pub(super) const HEAD: &str =
+    r#"SELECT stream_name, "position", "time" FROM {stream_heads} WHERE stream_name = $1"#;
 
 pub(super) const STREAMS: &str = r#"
     SELECT stream_name, "position", "time" FROM {stream_heads}

@@ -6,28 +6,22 @@
 //! where its counter is: places are handed out in the order of commits, so whoever has seen the counter sees
 //! every message up to there.
 
-use std::{
-    sync::{Arc, Mutex, OnceLock},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use annals_store::{Action, DriverError, Error as StoreError, Names, Store, sqlx};
 use tokio::sync::{Notify, broadcast};
 
 use super::{
-    Poke, Selection,
+    Poke,
     exchange::{Board, Hearing, lock},
+    look,
     task::Task,
-    window::{self, ANY_TIME, Counter, Page, Window},
+    window::{self, ANY_TIME, Counter},
 };
 use crate::{Error, Result, namespace};
 
 /// Groups that a follower may be behind before it reads from the database instead.
 const RING: usize = 64;
-
-/// How long a word from another server may be lost before somebody looks. On SQLite, where another process may
-/// write to the same file, this is how its messages are found.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The end of a namespace. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -53,7 +47,7 @@ pub(super) struct News {
 
 /// What its followers get, for as long as there are any.
 #[derive(Debug)]
-struct Feed {
+pub(super) struct Feed {
     sender: broadcast::Sender<Arc<News>>,
     state: State,
     course: Arc<Course>,
@@ -73,7 +67,7 @@ pub(super) struct Course {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum End {
+pub(super) enum End {
     NamespaceGone,
     PlacesBeganAnew,
     StoreClosed,
@@ -90,11 +84,11 @@ enum State {
 }
 
 /// Up to where everything is published.
-#[derive(Clone, Debug)]
-struct Published {
-    global_position: i64,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Published {
+    pub(super) global_position: i64,
     /// No message behind it is older, unless it was imported.
-    since: i64,
+    pub(super) since: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +140,7 @@ impl Shared {
     }
 
     /// Whether an error means that there will never be anything more.
-    async fn end_of(&self, error: &Error) -> Option<End> {
+    pub(super) async fn end_of(&self, error: &Error) -> Option<End> {
         let Error::Store(error) = error else {
             return None;
         };
@@ -174,7 +168,7 @@ impl Shared {
     }
 
     /// Ends a feed, if it is still that one.
-    fn end(&self, course: &Arc<Course>, end: End) {
+    pub(super) fn end(&self, course: &Arc<Course>, end: End) {
         self.end_if(end, |feed| Arc::ptr_eq(&feed.course, course));
     }
 
@@ -195,18 +189,18 @@ impl Shared {
     }
 
     /// Up to where a feed has published; `None` when it has ended.
-    fn published(&self, course: &Arc<Course>) -> Option<Published> {
+    pub(super) fn published(&self, course: &Arc<Course>) -> Option<Published> {
         match &*lock(&self.feed) {
             Some(Feed {
                 state: State::Open(published),
                 course: its,
                 ..
-            }) if Arc::ptr_eq(its, course) => Some(published.clone()),
+            }) if Arc::ptr_eq(its, course) => Some(*published),
             _ => None,
         }
     }
 
-    fn with_open(&self, course: &Arc<Course>, change: impl FnOnce(&mut Feed)) {
+    pub(super) fn with_open(&self, course: &Arc<Course>, change: impl FnOnce(&mut Feed)) {
         if let Some(feed) = &mut *lock(&self.feed)
             && Arc::ptr_eq(&feed.course, course)
         {
@@ -225,7 +219,7 @@ fn is_closed(error: &StoreError) -> bool {
 
 impl Feed {
     /// Publishes what is behind the last that was published. Never leaves out what lies between.
-    fn publish(&mut self, mut pokes: Vec<Poke>, since: i64) {
+    pub(super) fn publish(&mut self, mut pokes: Vec<Poke>, since: i64) {
         let State::Open(published) = &mut self.state else {
             return;
         };
@@ -234,6 +228,14 @@ impl Feed {
             published.global_position = last.place.global_position;
             // Nobody listens any more: then the feed is about to end.
             let _ = self.sender.send(Arc::new(News { pokes, since }));
+        }
+    }
+
+    /// Everything up to the counter is published.
+    pub(super) fn seen(&mut self, counter: &Counter) {
+        if let State::Open(published) = &mut self.state {
+            published.global_position = published.global_position.max(counter.global_position);
+            published.since = counter.time;
         }
     }
 }
@@ -336,7 +338,7 @@ impl Follower {
             });
             let _ = self.course.opened_at.set(place);
             feed._hearing = shared.board.hear();
-            let looking = look_again_and_again(
+            let looking = look::again_and_again(
                 Arc::clone(shared),
                 Arc::clone(&self.course),
                 Arc::clone(&feed.look),
@@ -376,81 +378,5 @@ impl Drop for Follower {
         let unheard = |feed: &mut Feed| feed.sender.receiver_count() == 0;
         let feed = feed.take_if(unheard);
         drop(feed);
-    }
-}
-
-/// Looks when somebody says so, and every now and then.
-async fn look_again_and_again(shared: Arc<Shared>, course: Arc<Course>, wanted: Arc<Notify>) {
-    let mut fails = false;
-    loop {
-        match look(&shared, &course).await {
-            Ok(()) => fails = false,
-            Err(error) => {
-                if let Some(end) = shared.end_of(&error).await {
-                    return shared.end(&course, end);
-                }
-                if !fails {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(
-                        namespace = shared.id,
-                        error,
-                        "followers wait for the database"
-                    );
-                }
-                fails = true;
-            }
-        }
-        // Either is a reason.
-        let _ = tokio::time::timeout(LOOK_EVERY, wanted.notified()).await;
-    }
-}
-
-/// Publishes what the database has and nobody has published.
-async fn look(shared: &Arc<Shared>, course: &Arc<Course>) -> Result<()> {
-    // Before the counter is read, or what is published meanwhile would be ahead of it.
-    let Some(before) = shared.published(course) else {
-        return Ok(());
-    };
-    let counter = window::counter(&shared.store, &shared.names).await?;
-    if counter.global_position < before.global_position {
-        shared.end(course, End::PlacesBeganAnew);
-        return Ok(());
-    }
-    let mut since = before.since;
-    let mut next = Some(before.global_position + 1);
-    while let Some(from) = next {
-        let window = Window {
-            from,
-            to: counter.global_position,
-            since,
-        };
-        let page = Selection::All { from: 0 }
-            .read::<Poke>(&shared.store, &shared.names, window)
-            .await?;
-        // Appends leave no place out. Messages that were imported do, and have any time.
-        if since > ANY_TIME && !is_complete(&page, window) {
-            since = ANY_TIME;
-            continue;
-        }
-        next = page.next;
-        shared.with_open(course, |feed| feed.publish(page.found, since));
-    }
-    shared.with_open(course, |feed| feed.seen(&counter));
-    Ok(())
-}
-
-/// Whether no place of a window is left out up to the page's end.
-fn is_complete(page: &Page<Poke>, window: Window) -> bool {
-    let end = page.next.unwrap_or(window.to.saturating_add(1));
-    i64::try_from(page.found.len()).is_ok_and(|count| count == end - window.from)
-}
-
-impl Feed {
-    /// Everything up to the counter is published.
-    fn seen(&mut self, counter: &Counter) {
-        if let State::Open(published) = &mut self.state {
-            published.global_position = published.global_position.max(counter.global_position);
-            published.since = counter.time;
-        }
     }
 }

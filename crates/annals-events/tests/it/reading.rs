@@ -16,6 +16,7 @@ on_every_backend!(
     correlated_messages_are_found_by_category_of_the_stream_they_name,
     every_message_of_a_group_has_one_reader_and_limits_count_its_own,
     the_last_message_may_be_asked_for_by_type,
+    the_last_message_is_the_last_that_is_kept,
     streams_are_listed_by_bytes_and_prefixes_are_literal,
     categories_and_counts_are_real,
     names_that_no_database_holds_are_nobody_s,
@@ -284,6 +285,32 @@ async fn the_last_message_may_be_asked_for_by_type(database: TestDatabase) {
             expected,
             "{name} {kind:?}"
         );
+    }
+}
+
+async fn the_last_message_is_the_last_that_is_kept(database: TestDatabase) {
+    let (_events, namespace) = namespace(&database).await;
+    // One that was imported is older than its place says.
+    let records = [(1, 30), (0, 40)].map(|(position, place)| {
+        let mut record = crate::importing::record("s-1", position, place);
+        record.kind = format!("Imported{position}");
+        record
+    });
+    namespace.import(records.into()).await.unwrap();
+    let last = async || {
+        let last = namespace.last_message("s-1", None).await.unwrap();
+        last.map(|message| message.place.position)
+    };
+    assert_eq!(last().await, Some(1));
+    write(&namespace, "s-1", 0).await;
+    assert_eq!(last().await, Some(2));
+    let table = crate::subscribing::table(&database, &namespace);
+    for (position, expected) in [(2, Some(1)), (1, Some(0)), (0, None)] {
+        database
+            .execute(&format!("DELETE FROM {table} WHERE position = {position}"))
+            .await;
+        assert_eq!(last().await, expected);
+        assert_eq!(namespace.stream_version("s-1").await.unwrap(), Some(2));
     }
 }
 

@@ -319,7 +319,7 @@ async fn waiting_may_be_given_up_at_any_time(database: TestDatabase) {
 }
 
 /// The table of messages, as somebody with a shell names it.
-fn table(database: &TestDatabase, namespace: &Namespace) -> String {
+pub(crate) fn table(database: &TestDatabase, namespace: &Namespace) -> String {
     match database.backend {
         Backend::Sqlite => format!("{}_messages", namespace.schema()),
         _ => format!("{}.messages", namespace.schema()),

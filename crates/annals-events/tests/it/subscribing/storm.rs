@@ -37,7 +37,7 @@ async fn read(namespace: Namespace, seed: u64, done: Arc<AtomicBool>) {
     let mut dice = Dice(seed);
     dice.pause(600_000).await;
     let from = i64::try_from(dice.roll(150)).unwrap();
-    let member = ConsumerGroup::new(i64::from(seed % 3 == 0), 2);
+    let member = ConsumerGroup::new(i64::from(seed.is_multiple_of(3)), 2);
     let selection = match seed % 4 {
         0 => Selection::All { from },
         1 => of_category("a", from, None),
@@ -55,7 +55,7 @@ async fn read(namespace: Namespace, seed: u64, done: Arc<AtomicBool>) {
     let mut finished = false;
     loop {
         // Some are slow, some give up waiting.
-        if seed % 5 == 0 {
+        if seed.is_multiple_of(5) {
             dice.pause(40_000).await;
         }
         let patience = Duration::from_micros(500 + dice.roll(200_000));
