@@ -71,16 +71,17 @@ async fn answered(
     *method = reading.method;
     let call = reading.call?;
     caller.may(&call)?;
-    let (within, setting) = match call {
+    if let Call::StreamWrite(write) = call {
         // Longer than the sequencer tries, so that it is the one to say what became of the write.
-        Call::StreamWrite(_) => (roads.write_timeout, ""),
-        _ => (roads.query_timeout, "QUERY_TIMEOUT"),
-    };
-    match tokio::time::timeout(within, carry_out(roads, &caller, call)).await {
-        Ok(answer) => answer,
-        Err(_) if setting.is_empty() => Err(Fault::outcome_unknown()),
-        Err(_) => Err(Fault::late(within, setting)),
+        let written = written(caller.namespace()?, write);
+        let answer = tokio::time::timeout(roads.write_timeout, written).await;
+        return answer.unwrap_or_else(|_| Err(Fault::outcome_unknown()));
     }
+    let within = roads.query_timeout;
+    // In a place of its own, so that a write does not carry what every other call needs.
+    let answer = Box::pin(carry_out(roads, &caller, call));
+    let answer = tokio::time::timeout(within, answer).await;
+    answer.unwrap_or_else(|_| Err(Fault::late(within, "QUERY_TIMEOUT")))
 }
 
 async fn carry_out(roads: &EventRoads, caller: &Caller, call: Call) -> Result<Answer, Fault> {
