@@ -275,6 +275,23 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_is_read_or_refused(body: Vec<u8>) {
+            let _ = read(&body);
+        }
+
+        #[test]
+        fn a_call_that_was_damaged_is_read_or_refused(at in 0_usize..140, byte: u8) {
+            let mut body = br#"["stream.write","a-1",{"type":"T","data":{"x":[1.5e3,"\ud83d\ude00"]},"metadata":{}},{"id":"018f0000-0000-7000-8000-00000000000a"}]"#.to_vec();
+            if let Some(old) = body.get_mut(at) {
+                *old = byte;
+            }
+            let fault = read(&body).call.err();
+            proptest::prop_assert!(fault.is_none_or(|fault| fault.status().is_client_error()));
+        }
+    }
+
     #[test]
     fn surplus_arguments_are_ignored() {
         assert_eq!(
