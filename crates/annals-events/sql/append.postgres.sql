@@ -1,40 +1,57 @@
 -- Appends a group in one statement, if nobody has appended since the turn that the writer knows ($1), so that its
--- places and versions are true. Gives 1, or 0 when nothing was written.
+-- places and versions are true. Gives whether it did, and the version that each stream had.
+--
+-- A version that the writer does not know (base NULL) is read here. The statement's snapshot may be older than the
+-- turn of the writer's group before, but that group did not touch the stream, or the version would be known.
 --
 -- The update waits for whoever holds the counter's row and then sees what they left, which a condition on the
--- row as this statement's snapshot has it would not. The row is held until the commit, so that the next writer's
--- time is not before this one's.
-WITH turn AS (
+-- row as the snapshot has it would not. The row is held until the commit, so that the next writer's time is not
+-- before this one's.
+WITH head AS MATERIALIZED (
+    SELECT head.no, head.stream_name, head.category, head.required, head.messages, head.global_position,
+           CASE WHEN head.base IS NULL
+                THEN coalesce((SELECT stored."position" FROM {stream_heads} AS stored
+                                WHERE stored.stream_name = head.stream_name), -1)
+                ELSE head.base
+           END AS base
+      FROM unnest($4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[]) WITH ORDINALITY
+           AS head (stream_name, category, base, required, messages, global_position, no)
+), fit AS (
+    SELECT bool_and(required IS NULL OR required = base) AS fits FROM head
+), turn AS (
     UPDATE {message_counter} AS counter
-       SET global_position = CASE WHEN counter.turn = $1 THEN $3 ELSE counter.global_position END,
-           "time" = CASE WHEN counter.turn = $1 THEN greatest(counter."time", clock_timestamp()) ELSE counter."time" END,
-           turn = CASE WHEN counter.turn = $1 THEN $2 ELSE counter.turn END
+       SET global_position = CASE WHEN counter.turn = $1 AND (SELECT fits FROM fit) THEN $3 ELSE counter.global_position END,
+           "time" = CASE WHEN counter.turn = $1 AND (SELECT fits FROM fit)
+                         THEN greatest(counter."time", clock_timestamp()) ELSE counter."time" END,
+           turn = CASE WHEN counter.turn = $1 AND (SELECT fits FROM fit) THEN $2 ELSE counter.turn END
      WHERE counter.single
     RETURNING counter."time", counter.turn = $2 AS is_ours
 ), new AS (
-    SELECT turn."time", message.*
+    SELECT turn."time", message.global_position, head.base + message.number AS "position", head.stream_name,
+           head.category, message."type", message.data, message.metadata, message.id
       FROM turn
-     CROSS JOIN unnest($4::uuid[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::text[])
-           AS message (id, stream_name, category, "position", global_position, "type", data, metadata)
+     CROSS JOIN unnest($10::uuid[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::text[], $16::text[])
+           AS message (id, head, number, global_position, "type", data, metadata)
+      JOIN head ON head.no = message.head
      WHERE turn.is_ours
 ), messages AS (
     INSERT INTO {messages} ("time", global_position, "position", stream_name, "type", data, metadata, id, category)
     SELECT "time", global_position, "position", stream_name, "type", data::jsonb, metadata::jsonb, id, category
       FROM new
+     ORDER BY global_position
 ), ids AS (
     INSERT INTO {message_ids} (id, "position", global_position, "time")
     SELECT id, "position", global_position, "time"
       FROM new
 ), heads AS (
     INSERT INTO {stream_heads} (stream_name, category, "position", global_position, "time")
-    SELECT head.stream_name, head.category, head."position", head.global_position, turn."time"
+    SELECT head.stream_name, head.category, head.base + head.messages, head.global_position, turn."time"
       FROM turn
-     CROSS JOIN unnest($12::text[], $13::text[], $14::bigint[], $15::bigint[])
-           AS head (stream_name, category, "position", global_position)
+     CROSS JOIN head
      WHERE turn.is_ours
     ON CONFLICT (stream_name) DO UPDATE
        SET "position" = excluded."position",
            global_position = excluded.global_position,
            "time" = excluded."time"
 )
-SELECT count(*) FROM turn WHERE is_ours
+SELECT (SELECT is_ours FROM turn), (SELECT array_agg(base ORDER BY no) FROM head)

@@ -9,10 +9,12 @@
 //! | [`group`] | writes that are committed together, and their answers |
 //! | [`pipeline`] | groups on their way, one behind the other |
 //! | [`commit`] | one group, however often that has to be tried |
+//! | [`memory`] | what is remembered between groups, on PostgreSQL |
 //! | [`postgres`], [`sqlite`] | how a group is committed |
 
 mod commit;
 mod group;
+mod memory;
 mod pipeline;
 mod plan;
 mod postgres;

@@ -9,9 +9,9 @@ use annals_store::{Access, Dialect, Error as StoreError, Names, Store};
 
 use super::{
     group::{Committed, Failure, Group},
+    memory::Memory,
     plan::Request,
-    postgres::{self, Memory},
-    sqlite,
+    postgres, sqlite,
 };
 use crate::{Error, namespace, subscribe::Tail};
 

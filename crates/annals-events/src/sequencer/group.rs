@@ -1,6 +1,6 @@
 //! Writes that are committed together, and their answers.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use annals_store::Error as StoreError;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -111,6 +111,34 @@ impl Committed {
             pokes: plan.rows.iter().map(poke).collect(),
             verdicts: plan.verdicts,
         }
+    }
+}
+
+impl Committed {
+    /// With streams begun so much later than was planned.
+    pub(super) fn shifted(mut self, shifts: &HashMap<String, i64>) -> Self {
+        let Some(first) = self.pokes.first().map(|poke| poke.place.global_position) else {
+            return self;
+        };
+        if shifts.is_empty() {
+            return self;
+        }
+        for poke in &mut self.pokes {
+            poke.place.position += shifts.get(&*poke.stream).copied().unwrap_or_default();
+        }
+        for verdict in &mut self.verdicts {
+            let Verdict::Placed(places) = verdict else {
+                continue;
+            };
+            for place in places {
+                // Pokes are all that is new, place by place.
+                let new = usize::try_from(place.global_position - first).ok();
+                if let Some(poke) = new.and_then(|index| self.pokes.get(index)) {
+                    *place = poke.place;
+                }
+            }
+        }
+        self
     }
 }
 

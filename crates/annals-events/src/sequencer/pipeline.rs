@@ -6,13 +6,15 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use annals_store::Session;
-use tokio::{sync::mpsc, task::JoinHandle};
+use annals_store::{Access, Session};
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesOrdered};
+use tokio::sync::mpsc;
 
 use super::{
     commit::Seat,
-    group::{Committed, Gathering, Group, Waiting},
-    postgres::Memory,
+    group::{Gathering, Group, Waiting},
+    memory::{Landing, Memory},
+    postgres::written,
 };
 use crate::Result;
 
@@ -29,6 +31,8 @@ pub(super) struct Pipeline {
     seat: Seat,
     memory: Memory,
     flights: VecDeque<Flight>,
+    /// Their answers, in the same order.
+    answers: FuturesOrdered<BoxFuture<'static, Result<Written>>>,
     /// Connections that wait for the next group.
     sessions: Vec<Session>,
 }
@@ -36,10 +40,14 @@ pub(super) struct Pipeline {
 /// A group that was sent.
 struct Flight {
     group: Group,
-    /// What it comes to, if it is written.
-    committed: Committed,
-    /// Its connection comes back when it was.
-    written: JoinHandle<Result<Option<Session>>>,
+    landing: Landing,
+}
+
+/// A group that was written, and the connection that it came by.
+struct Written {
+    /// The version that each stream had.
+    bases: Vec<i64>,
+    session: Session,
 }
 
 impl Pipeline {
@@ -48,6 +56,7 @@ impl Pipeline {
             seat,
             memory: Memory::default(),
             flights: VecDeque::new(),
+            answers: FuturesOrdered::new(),
             sessions: Vec::new(),
         }
     }
@@ -87,27 +96,33 @@ impl Pipeline {
     }
 
     async fn send(&mut self, group: Group) {
-        let ready = self.memory.ready(&self.seat.names, &group.requests);
-        let Some(mut ready) = ready else {
-            // What it has to know can be read only when nothing is in flight.
-            self.land_all().await;
+        let names = self.seat.names.clone();
+        let mut ready = self.memory.ready(&names, &group.requests);
+        if ready.is_none() && !self.flights.is_empty() {
+            // What is in flight may tell what has to be known.
+            while !self.flights.is_empty() {
+                let written = self.first().await;
+                self.land(written).await;
+            }
+            ready = self.memory.ready(&names, &group.requests);
+        }
+        let Some((write, landing)) = ready else {
             self.seat.commit(&mut self.memory, group).await;
             return;
         };
-        let committed = std::mem::take(&mut ready.committed);
         let (store, kept) = (self.seat.store.clone(), self.sessions.pop());
-        let write = async move {
+        let answer = async move {
             let mut session = match kept {
                 Some(session) => session,
                 None => store.session().await?,
             };
-            Ok(ready.write(&mut session).await?.then_some(session))
+            let bases = written(session.run(Access::Statement, write).await)?;
+            // Whatever else it says, nothing was written.
+            let bases = bases.ok_or(crate::Error::Closed)?;
+            Ok(Written { bases, session })
         };
-        self.flights.push_back(Flight {
-            group,
-            committed,
-            written: tokio::spawn(write),
-        });
+        self.flights.push_back(Flight { group, landing });
+        self.answers.push_back(answer.boxed());
     }
 
     /// Whether connections are kept for nothing.
@@ -115,50 +130,45 @@ impl Pipeline {
         self.flights.is_empty() && !self.sessions.is_empty()
     }
 
-    /// Waits for the first flight; tells whether it was certainly written. Never ends when there is none.
-    async fn first(&mut self) -> bool {
-        let Some(flight) = self.flights.front_mut() else {
+    /// Waits for the first flight; tells upon which versions it was written, if it certainly was. Never ends
+    /// when there is none.
+    async fn first(&mut self) -> Option<Vec<i64>> {
+        let Some(answer) = self.answers.next().await else {
             return std::future::pending().await;
         };
-        let Ok(Ok(Some(session))) = (&mut flight.written).await else {
-            return false;
-        };
+        let Written { bases, session } = answer.ok()?;
         if !session.is_wanted() {
             self.sessions.push(session);
         }
-        true
-    }
-
-    async fn land_all(&mut self) {
-        while !self.flights.is_empty() {
-            let written = self.first().await;
-            self.land(written).await;
-        }
+        Some(bases)
     }
 
     /// Answers the first flight, as `written` says.
-    async fn land(&mut self, written: bool) {
-        let Some(flight) = self.flights.pop_front() else {
+    async fn land(&mut self, written: Option<Vec<i64>>) {
+        let Some(Flight { group, landing }) = self.flights.pop_front() else {
             return;
         };
-        if written {
-            self.seat.answer(flight.group, flight.committed);
+        if let Some(bases) = written {
+            let committed = landing.land(&mut self.memory, &bases);
+            self.seat.answer(group, committed);
             return;
         }
         // Those behind it were sent upon it. What became of them is known before anything else is sent, and told
         // after the first: if that was written after all and only its answer was lost, so may they be.
-        self.memory = Memory::default();
         let mut behind = Vec::new();
-        while !self.flights.is_empty() {
+        while let Some(flight) = self.flights.pop_front() {
             let written = self.first().await;
-            behind.extend(self.flights.pop_front().map(|flight| (flight, written)));
+            behind.push((flight, written));
         }
-        self.seat.commit(&mut self.memory, flight.group).await;
-        for (flight, written) in behind {
-            if written {
-                self.seat.answer(flight.group, flight.committed);
-            } else {
-                self.seat.commit(&mut self.memory, flight.group).await;
+        self.memory = Memory::default();
+        self.seat.commit(&mut self.memory, group).await;
+        for (Flight { group, landing }, written) in behind {
+            match written {
+                Some(bases) => {
+                    let committed = landing.land(&mut Memory::default(), &bases);
+                    self.seat.answer(group, committed);
+                }
+                None => self.seat.commit(&mut self.memory, group).await,
             }
         }
     }

@@ -6,10 +6,7 @@ use std::collections::HashMap;
 use annals_record::Json;
 use uuid::Uuid;
 
-use crate::{
-    message::{Append, NewMessage, Place},
-    name,
-};
+use crate::message::{Append, NewMessage, Place};
 
 /// One caller's write: everything in it is written, or nothing.
 #[derive(Clone, Debug)]
@@ -84,7 +81,6 @@ pub(crate) enum Verdict {
 pub(crate) struct Row<'a> {
     pub(crate) id: Uuid,
     pub(crate) stream: &'a str,
-    pub(crate) category: &'a str,
     pub(crate) message: &'a NewMessage,
     pub(crate) place: Place,
 }
@@ -207,14 +203,12 @@ impl<'a> Planning<'a, '_> {
                 });
                 break;
             }
-            let mut position = actual;
-            for message in &append.messages {
+            for (message, position) in append.messages.iter().zip(actual + 1..) {
                 let id = message.id.unwrap_or_else(Uuid::now_v7);
                 if self.fresh.insert(id, self.rows.len()).is_some() {
                     refusal = Some(Verdict::IdConflict(id));
                     break 'appends;
                 }
-                position += 1;
                 let place = Place {
                     position,
                     global_position: self.next,
@@ -224,7 +218,6 @@ impl<'a> Planning<'a, '_> {
                 self.rows.push(Row {
                     id,
                     stream,
-                    category: name::category(stream),
                     message,
                     place,
                 });

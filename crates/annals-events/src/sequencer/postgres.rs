@@ -1,15 +1,14 @@
 //! A group on PostgreSQL.
 //!
 //! As long as nobody else appends to the namespace, one statement is enough: it writes if the counter's turn is
-//! the one that this writer left, and then the versions that it remembers are true. The next group can be on its
-//! way before the answer is there: its turn follows upon the one before, so it is written after that one or not
-//! at all. Somebody else's append is another turn; then heads are read anew. If that happens again in
-//! between, the counter's row is locked first and everything read after it, which always comes to an end.
+//! the one that this writer left, and then the versions that it remembers are true (see [`Memory`]). Somebody
+//! else's append is another turn; then heads are read anew. If that happens again in between, the
+//! counter's row is locked first and everything read after it, which always comes to an end.
 
 use std::{collections::HashMap, sync::Arc};
 
 use annals_store::{
-    Access, Error as StoreError, Names, Session, Store, Work, rusqlite,
+    Access, Error as StoreError, Names, Store, Work, rusqlite,
     sqlx::{self, Row as _},
 };
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -17,94 +16,10 @@ use uuid::Uuid;
 
 use super::{
     group::Committed,
+    memory::Memory,
     plan::{Known, Plan, Request, Written},
 };
-use crate::{Error, Result, message::Place};
-
-/// Streams whose versions are remembered.
-const REMEMBERED: usize = 65_536;
-
-/// What a writer remembers of a namespace from its last append.
-#[derive(Debug, Default)]
-pub(super) struct Memory {
-    /// The turn that it left, and the place of the last message; nothing before the first append.
-    last: Option<(Uuid, i64)>,
-    versions: HashMap<String, i64>,
-}
-
-/// A group that can be written if nobody else writes before it.
-pub(super) struct Ready {
-    write: Write,
-    /// What it comes to, if it is written.
-    pub(super) committed: Committed,
-}
-
-impl Ready {
-    /// Tries it; tells whether it was written.
-    pub(super) async fn write(self, session: &mut Session) -> Result<bool> {
-        match session.run(Access::Statement, self.write).await {
-            // An id of the group is there already, for which the statement does not look.
-            Err(Error::Store(error)) if error.code().as_deref() == Some("23505") => Ok(false),
-            other => other,
-        }
-    }
-}
-
-impl Memory {
-    /// Makes a group ready from what is remembered, and remembers it as written. `None` when that is not
-    /// enough.
-    pub(super) fn ready(&mut self, names: &Names, group: &[Request]) -> Option<Ready> {
-        let (turn, global_position) = self.last?;
-        let mut versions = HashMap::new();
-        for append in group.iter().flat_map(|request| &request.appends) {
-            let version = self.versions.get(&append.stream)?;
-            versions.insert(append.stream.clone(), *version);
-        }
-        let known = Known {
-            global_position,
-            versions,
-            ids: HashMap::new(),
-        };
-        let plan = Plan::of(group, &known);
-        // Only a commit proves what is remembered; a refusal alone proves nothing.
-        plan.rows.last()?;
-        Some(self.make_ready(names, plan, turn))
-    }
-
-    fn make_ready(&mut self, names: &Names, plan: Plan<'_>, turn: Uuid) -> Ready {
-        let next = Uuid::new_v4();
-        let write = Write {
-            names: names.clone(),
-            columns: Columns::of(&plan),
-            turns: (turn, next),
-        };
-        if let Some(row) = plan.rows.last() {
-            self.last = Some((next, row.place.global_position));
-        }
-        for (stream, place) in &plan.heads {
-            match self.versions.get_mut(*stream) {
-                Some(version) => *version = place.position,
-                None => {
-                    self.versions.insert((*stream).to_owned(), place.position);
-                }
-            }
-        }
-        Ready {
-            write,
-            committed: Committed::of(plan),
-        }
-    }
-
-    /// Remembers what the database said.
-    fn learn(&mut self, known: &Known, turn: Uuid) {
-        let last = Some((turn, known.global_position));
-        if self.last != last || self.versions.len() + known.versions.len() > REMEMBERED {
-            self.versions.clear();
-        }
-        self.last = last;
-        self.versions.extend(known.versions.clone());
-    }
-}
+use crate::{Error, Result, message::Place, name};
 
 /// Appends a group with nothing in flight before it, whatever is remembered.
 pub(super) async fn append(
@@ -124,10 +39,9 @@ pub(super) async fn append(
     if plan.rows.is_empty() {
         return Ok(Committed::of(plan));
     }
-    let mut ready = memory.make_ready(names, plan, turn);
-    let committed = std::mem::take(&mut ready.committed);
-    if ready.write(&mut session).await? {
-        return Ok(committed);
+    let (write, landing) = memory.make_ready(names, plan, turn, &known.versions);
+    if let Some(bases) = written(session.run(Access::Statement, write).await)? {
+        return Ok(landing.land(memory, &bases));
     }
     *memory = Memory::default();
     let take = Take {
@@ -137,106 +51,171 @@ pub(super) async fn append(
     session.run(Access::Write, take).await
 }
 
-/// A plan's rows, column by column, as the statement takes them.
-struct Columns {
+/// Whether it was written, and upon which versions. An id of the group that is there already, for which the
+/// statement does not look, means that it was not.
+pub(super) fn written(written: Result<Option<Vec<i64>>>) -> Result<Option<Vec<i64>>> {
+    match written {
+        Err(Error::Store(error)) if error.code().as_deref() == Some("23505") => Ok(None),
+        other => other,
+    }
+}
+
+/// The streams of a plan that grow, in one order. `versions` are those on which it is built, and `assumed` those
+/// of them that are not known, with what they must be.
+pub(super) fn growth<'a>(
+    plan: &Plan<'a>,
+    versions: &HashMap<String, i64>,
+    assumed: &HashMap<&str, Option<i64>>,
+) -> Vec<Growth<'a>> {
+    let mut growth: Vec<_> = plan
+        .heads
+        .iter()
+        .map(|(stream, last)| Growth {
+            stream,
+            base: versions.get(*stream).copied().unwrap_or(-1),
+            is_known: !assumed.contains_key(stream),
+            required: assumed.get(stream).copied().flatten(),
+            last: *last,
+        })
+        .collect();
+    growth.sort_unstable_by_key(|growth| growth.stream);
+    growth
+}
+
+/// A plan's rows and heads, column by column, as the statement takes them.
+pub(super) struct Columns {
     last: i64,
-    ids: Vec<Uuid>,
     streams: Vec<String>,
     categories: Vec<String>,
-    positions: Vec<i64>,
+    bases: Vec<Option<i64>>,
+    required: Vec<Option<i64>>,
+    lengths: Vec<i64>,
+    ends: Vec<i64>,
+    ids: Vec<Uuid>,
+    heads: Vec<i64>,
+    numbers: Vec<i64>,
     global_positions: Vec<i64>,
     kinds: Vec<String>,
     data: Vec<String>,
     metadata: Vec<Option<String>>,
-    head_streams: Vec<String>,
-    head_categories: Vec<String>,
-    head_positions: Vec<i64>,
-    head_global_positions: Vec<i64>,
+}
+
+/// A stream that grows.
+pub(super) struct Growth<'a> {
+    pub(super) stream: &'a str,
+    /// The version on which the plan's places are built.
+    pub(super) base: i64,
+    /// Whether that is certain if the turn is.
+    pub(super) is_known: bool,
+    /// The version that it must have; for one that is not known.
+    pub(super) required: Option<i64>,
+    /// The place of its last message.
+    pub(super) last: Place,
 }
 
 impl Columns {
-    fn of(plan: &Plan<'_>) -> Self {
-        macro_rules! column {
-            ($row:ident => $value:expr) => {
-                plan.rows.iter().map(|$row| $value).collect()
-            };
-        }
-        // In one order, whoever writes them.
-        let mut heads: Vec<_> = plan.heads.iter().collect();
-        heads.sort_unstable_by_key(|(stream, _)| **stream);
-        Self {
+    /// `growth` is in one order, whoever writes.
+    pub(super) fn of(plan: &Plan<'_>, growth: &[Growth<'_>]) -> Self {
+        let heads: HashMap<&str, (i64, i64)> = (1..)
+            .zip(growth)
+            .map(|(number, growth)| (growth.stream, (number, growth.base)))
+            .collect();
+        let mut columns = Self {
             last: plan.rows.last().map_or(0, |row| row.place.global_position),
-            ids: column!(row => row.id),
-            streams: column!(row => row.stream.to_owned()),
-            categories: column!(row => row.category.to_owned()),
-            positions: column!(row => row.place.position),
-            global_positions: column!(row => row.place.global_position),
-            kinds: column!(row => row.message.kind.clone()),
-            data: column!(row => row.message.data.as_str().to_owned()),
-            metadata: column!(row => row.message.metadata.as_ref().map(|json| json.as_str().to_owned())),
-            head_streams: heads
+            streams: growth
                 .iter()
-                .map(|(stream, _)| (**stream).to_owned())
+                .map(|growth| growth.stream.to_owned())
                 .collect(),
-            head_categories: heads
+            categories: growth
                 .iter()
-                .map(|(stream, _)| crate::name::category(stream).to_owned())
+                .map(|growth| name::category(growth.stream).to_owned())
                 .collect(),
-            head_positions: heads.iter().map(|(_, place)| place.position).collect(),
-            head_global_positions: heads
+            bases: growth
                 .iter()
-                .map(|(_, place)| place.global_position)
+                .map(|growth| growth.is_known.then_some(growth.base))
                 .collect(),
+            required: growth.iter().map(|growth| growth.required).collect(),
+            lengths: growth
+                .iter()
+                .map(|growth| growth.last.position - growth.base)
+                .collect(),
+            ends: growth
+                .iter()
+                .map(|growth| growth.last.global_position)
+                .collect(),
+            ids: Vec::new(),
+            heads: Vec::new(),
+            numbers: Vec::new(),
+            global_positions: Vec::new(),
+            kinds: Vec::new(),
+            data: Vec::new(),
+            metadata: Vec::new(),
+        };
+        for row in &plan.rows {
+            let (head, base) = heads.get(row.stream).copied().unwrap_or_default();
+            columns.ids.push(row.id);
+            columns.heads.push(head);
+            columns.numbers.push(row.place.position - base);
+            columns.global_positions.push(row.place.global_position);
+            columns.kinds.push(row.message.kind.clone());
+            columns.data.push(row.message.data.as_str().to_owned());
+            let metadata = row.message.metadata.as_ref();
+            columns
+                .metadata
+                .push(metadata.map(|json| json.as_str().to_owned()));
         }
+        columns
     }
 
+    /// Gives the version that each stream had, if it was written.
     async fn insert(
         self,
         connection: &mut sqlx::PgConnection,
         names: &Names,
         (turn, next): (Uuid, Uuid),
-    ) -> Result<bool> {
-        let turns: i64 =
-            sqlx::query_scalar(names.statement(include_str!("../../sql/append.postgres.sql")))
-                .bind(turn)
-                .bind(next)
-                .bind(self.last)
-                .bind(self.ids)
-                .bind(self.streams)
-                .bind(self.categories)
-                .bind(self.positions)
-                .bind(self.global_positions)
-                .bind(self.kinds)
-                .bind(self.data)
-                .bind(self.metadata)
-                .bind(self.head_streams)
-                .bind(self.head_categories)
-                .bind(self.head_positions)
-                .bind(self.head_global_positions)
-                .fetch_one(connection)
-                .await
-                .map_err(StoreError::statement("appending"))?;
-        Ok(turns == 1)
+    ) -> Result<Option<Vec<i64>>> {
+        let sql = names.statement(include_str!("../../sql/append.postgres.sql"));
+        let (is_ours, bases): (Option<bool>, Vec<i64>) = sqlx::query_as(sql)
+            .bind(turn)
+            .bind(next)
+            .bind(self.last)
+            .bind(self.streams)
+            .bind(self.categories)
+            .bind(self.bases)
+            .bind(self.required)
+            .bind(self.lengths)
+            .bind(self.ends)
+            .bind(self.ids)
+            .bind(self.heads)
+            .bind(self.numbers)
+            .bind(self.global_positions)
+            .bind(self.kinds)
+            .bind(self.data)
+            .bind(self.metadata)
+            .fetch_one(connection)
+            .await
+            .map_err(StoreError::statement("appending"))?;
+        Ok((is_ours == Some(true)).then_some(bases))
     }
 }
 
 /// One statement that writes a plan.
-struct Write {
-    names: Names,
-    columns: Columns,
+pub(super) struct Write {
+    pub(super) names: Names,
+    pub(super) columns: Columns,
     /// The one before, and its own.
-    turns: (Uuid, Uuid),
+    pub(super) turns: (Uuid, Uuid),
 }
 
 impl Work for Write {
-    type Output = bool;
+    type Output = Option<Vec<i64>>;
     type Error = Error;
 
     fn run_postgres<'a>(
         self,
         connection: &'a mut sqlx::PgConnection,
         _names: &'a Names,
-    ) -> BoxFuture<'a, Result<bool>> {
+    ) -> BoxFuture<'a, Result<Self::Output>> {
         async move {
             self.columns
                 .insert(connection, &self.names, self.turns)
@@ -245,7 +224,11 @@ impl Work for Write {
         .boxed()
     }
 
-    fn run_sqlite(self, _connection: &rusqlite::Connection, _names: &Names) -> Result<bool> {
+    fn run_sqlite(
+        self,
+        _connection: &rusqlite::Connection,
+        _names: &Names,
+    ) -> Result<Self::Output> {
         Err(super::wrong_backend())
     }
 }
@@ -301,7 +284,8 @@ impl Work for Take {
             let (known, turn) = look(connection, &self.names, &self.group).await?;
             let plan = Plan::of(&self.group, &known);
             if !plan.rows.is_empty() {
-                Columns::of(&plan)
+                let growth = growth(&plan, &known.versions, &HashMap::new());
+                Columns::of(&plan, &growth)
                     .insert(connection, &self.names, (turn, Uuid::new_v4()))
                     .await?;
             }
@@ -370,13 +354,13 @@ async fn look(
         .await
         .map_err(doing())?;
     for row in &rows {
-        let (id, written) = written(row).map_err(doing())?;
+        let (id, written) = stored(row).map_err(doing())?;
         known.ids.insert(id, written);
     }
     Ok((known, turn))
 }
 
-fn written(row: &sqlx::postgres::PgRow) -> Result<(Uuid, Written), sqlx::Error> {
+fn stored(row: &sqlx::postgres::PgRow) -> Result<(Uuid, Written), sqlx::Error> {
     let place = Place {
         position: row.try_get(1)?,
         global_position: row.try_get(2)?,

@@ -137,7 +137,7 @@ fn insert(
             row.message.data.as_str(),
             row.message.metadata.as_ref().map(|json| json.as_str()),
             text(row.id),
-            row.category,
+            name::category(row.stream),
         ])?;
         id.execute((text(row.id), position, global_position, time))?;
     }
