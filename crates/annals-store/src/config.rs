@@ -1,12 +1,16 @@
 //! Settings: one table of names and defaults, read from flags, environment and file in this order.
 
 mod settings;
+mod table;
 mod target;
+mod units;
 
 use std::{num::NonZeroU32, path::Path, time::Duration};
 
-pub use settings::{Origin, SETTINGS, Setting, Sources, parse_duration};
+pub use settings::{Origin, Sources};
+pub use table::{SETTINGS, Setting};
 pub use target::{SqliteTarget, Target};
+pub use units::parse_duration;
 
 /// Why a setting cannot be used. No variant shows a secret.
 #[derive(Debug, thiserror::Error)]

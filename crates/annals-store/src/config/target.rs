@@ -1,6 +1,10 @@
 //! Which database: a URL, or the parts of one.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
@@ -59,7 +63,7 @@ pub(super) fn is_chosen(sources: &Sources) -> bool {
 pub(super) fn from_sources(sources: &Sources) -> Result<Target, ConfigError> {
     match sources.get("DATABASE_URL") {
         Some((url, origin)) => {
-            let target = parse_url(url).map_err(|problem| ConfigError::Url {
+            let target = parse_url(url, data_dir(sources)).map_err(|problem| ConfigError::Url {
                 name: "DATABASE_URL",
                 origin,
                 problem,
@@ -94,8 +98,21 @@ pub(super) fn from_sources(sources: &Sources) -> Result<Target, ConfigError> {
                 |_| false,
             )?)))
         }
-        None => Ok(Target::Sqlite(SqliteTarget::File("annals.db".into()))),
+        None => Ok(sqlite_file(FILE, data_dir(sources))),
     }
+}
+
+/// SQLite's file where nobody names one.
+const FILE: &str = "annals.db";
+
+fn data_dir(sources: &Sources) -> Option<&Path> {
+    sources.get("DB_DATA_DIR").map(|(path, _)| Path::new(path))
+}
+
+/// A file in the directory for data, unless it names its own.
+fn sqlite_file(path: &str, directory: Option<&Path>) -> Target {
+    let path = directory.map_or_else(|| path.into(), |directory| directory.join(path));
+    Target::Sqlite(SqliteTarget::File(path))
 }
 
 /// Application name and TLS, which a URL may leave to the other settings; `said` tells whether it
@@ -143,20 +160,26 @@ fn shared_options(
 }
 
 /// Understands a URL; the error never repeats it, since it may hold a password.
-fn parse_url(url: &str) -> Result<Target, &'static str> {
+fn parse_url(url: &str, directory: Option<&Path>) -> Result<Target, &'static str> {
     if let Some(path) = url.strip_prefix("sqlite:") {
         let path = path.strip_prefix("//").unwrap_or(path);
         return match path {
             ":memory:" => Ok(Target::Sqlite(SqliteTarget::Memory)),
+            "" if directory.is_some() => Ok(sqlite_file(FILE, directory)),
             "" => Err("it names no file"),
             path if path.contains('?') => Err("parameters after ? are not understood for SQLite"),
-            path => Ok(Target::Sqlite(SqliteTarget::File(path.into()))),
+            path => Ok(sqlite_file(path, directory)),
         };
     }
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return PgConnectOptions::from_str(url)
             .map(|options| Target::Postgres(Box::new(options)))
             .map_err(|_| "its parts cannot be told apart (in a password, write @ as %40, / as %2F and # as %23)");
+    }
+    if url.starts_with("pebble:") {
+        return Err(
+            "Pebble is a storage engine of EventoDB's that Annals has not; `annals export` there and `annals import` here bring the messages over",
+        );
     }
     Err("it begins neither with sqlite: nor with postgres://")
 }

@@ -86,6 +86,43 @@ fn the_names_of_predecessors_are_understood() {
 }
 
 #[test]
+fn what_eventodb_is_told_wins_over_what_others_are() {
+    let url = ("EVENTODB_DB_URL", "sqlite:events.db");
+    let file = |environment: &[(&str, &str)]| match config(environment).unwrap().target {
+        Target::Sqlite(SqliteTarget::File(path)) => path,
+        other => panic!("{other:?}"),
+    };
+    let others = [("DATABASE_URL", "postgres://db/x"), ("DB_HOST", "db")];
+    assert_eq!(
+        file(&[&[url][..], &others].concat()),
+        Path::new("events.db")
+    );
+    let types = [("EVENTODB_DB_TYPE", "timescale"), ("DB_TYPE", "sqlite")];
+    assert_eq!(
+        config(&types).unwrap().database_type,
+        DatabaseType::Timescale
+    );
+    let directory = ("EVENTODB_DATA_DIR", "/var/lib/events");
+    for (url, expected) in [
+        ("sqlite://", "/var/lib/events/annals.db"),
+        ("sqlite://a.db", "/var/lib/events/a.db"),
+        ("sqlite:a/b.db", "/var/lib/events/a/b.db"),
+        ("sqlite:///srv/a.db", "/srv/a.db"),
+    ] {
+        let found = file(&[directory, ("EVENTODB_DB_URL", url)]);
+        assert_eq!(found, Path::new(expected), "{url}");
+    }
+    assert_eq!(file(&[directory]), Path::new("/var/lib/events/annals.db"));
+    let message = config(&[("EVENTODB_DB_URL", "pebble://memory")])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("EVENTODB_DB_URL") && message.contains("Pebble"),
+        "{message}"
+    );
+}
+
+#[test]
 fn a_bad_value_is_refused_by_name_and_origin() {
     for (name, value) in [
         ("DB_MAX_CONNECTIONS", "0"),
