@@ -8,6 +8,7 @@
 )]
 
 mod appending;
+mod breaking;
 mod importing;
 mod namespaces;
 mod public_sql;
