@@ -4,7 +4,6 @@ pub(crate) mod command;
 mod export;
 mod get;
 mod import;
-mod progress;
 mod range;
 mod refresh;
 mod refusals;

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use annals_record::{Timestamp, Uuid};
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
-pub(crate) use crate::bars::command::BarsCommand;
+pub(crate) use crate::{
+    bars::command::BarsCommand,
+    events::command::{EventsCommand, ExportArgs, ImportArgs},
+};
 
 /// Durable storage for everything that happens over time.
 ///
@@ -15,11 +18,12 @@ pub(crate) use crate::bars::command::BarsCommand;
 #[command(
     name = "annals",
     version,
+    disable_version_flag = true,
     arg_required_else_help = true,
     subcommand_required = true
 )]
 #[command(
-    after_help = "First steps:\n  annals serve --demo                  a server with traffic to look at\n  annals serve                         a server for programs that speak OTLP\n  annals traces list                   what it has kept"
+    after_help = "First steps:\n  annals serve --demo                  a server with traffic to look at\n  annals serve                         a server for programs that speak OTLP\n  annals traces list                   what it has kept\n  annals --test-mode --port 6789       an event store for tests, in memory"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -29,6 +33,10 @@ pub(crate) struct Cli {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
+    /// Print the version
+    #[arg(short = 'V', visible_short_alias = 'v', long, action = ArgAction::Version)]
+    version: Option<bool>,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -37,13 +45,17 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Database")]
 pub(crate) struct DatabaseArgs {
-    /// Database: sqlite:PATH, sqlite::memory: or postgres://USER:PASSWORD@HOST:PORT/NAME [env: DATABASE_URL]
-    #[arg(long, global = true, value_name = "URL")]
+    /// Database: sqlite:PATH, sqlite::memory: or postgres://USER:PASSWORD@HOST:PORT/NAME [env: EVENTODB_DB_URL, DATABASE_URL]
+    #[arg(long, global = true, value_name = "URL", visible_alias = "db-url")]
     pub(crate) database_url: Option<String>,
 
-    /// Kind of database to expect: auto, sqlite, postgres, timescale [env: DB_TYPE]
+    /// Kind of database to expect: auto, sqlite, postgres, timescale [env: EVENTODB_DB_TYPE, DB_TYPE]
     #[arg(long, global = true, value_name = "KIND")]
     pub(crate) db_type: Option<String>,
+
+    /// Directory of SQLite's file, unless its path is absolute; made if missing [env: DB_DATA_DIR]
+    #[arg(long, global = true, value_name = "DIRECTORY")]
+    pub(crate) data_dir: Option<String>,
 
     /// Schema of the tables; on SQLite a prefix of their names [env: DB_SCHEMA]
     #[arg(long, global = true, value_name = "NAME")]
@@ -61,11 +73,18 @@ pub(crate) struct DatabaseArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Take spans in by OTLP and InferTrace, and answer questions by HTTP
+    /// Take spans, bars and events in, and answer questions by HTTP
     ///
+    /// Spans come by OTLP and InferTrace, bars by HTTP; the event store speaks EventoDB's protocol.
     /// Listens on loopback until told otherwise, and makes its tables at the start. An export is
     /// answered once its spans are committed. SIGTERM and Ctrl-C close the ports, finish what is in
     /// progress and report; a second one does not wait.
+    ///
+    /// EventoDB's command line is understood too: `annals --port=6789 --token=… --db-url=…`, with one dash
+    /// or two and without the word serve, opens the HTTP port alone.
+    #[command(
+        after_help = "Examples:\n  annals serve\n  annals serve --database-url postgres://ann@db/annals --http-addr 127.0.0.1:9000\n  annals --test-mode --port=6789      an event store for tests: in memory, no tokens, HTTP alone"
+    )]
     Serve(ServeArgs),
     /// Make, change or drop the tables
     Migrate {
@@ -98,6 +117,18 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: BarsCommand,
     },
+    /// The event store: namespaces, streams and messages, straight in the database
+    #[command(
+        after_help = "First steps:\n  annals events create orders                          makes a namespace, and tells its token once\n  annals events write order-1 Placed '{\"total\":42}' --namespace orders\n  annals events get order-1 --namespace orders\n  annals events tail --category order --namespace orders"
+    )]
+    Events {
+        #[command(subcommand)]
+        command: EventsCommand,
+    },
+    /// Write a namespace's messages as lines of JSON, from a running server
+    Export(ExportArgs),
+    /// Bring messages that `annals export` or `eventodb export` wrote into a running server
+    Import(ImportArgs),
     /// List every setting with its value and where that comes from
     Settings,
     /// Print a completion script for a shell
@@ -105,6 +136,12 @@ pub(crate) enum Command {
     Completions {
         /// The shell
         shell: clap_complete::Shell,
+    },
+    /// Print the version
+    Version {
+        /// With what it was built for and what it speaks
+        #[arg(long)]
+        full: bool,
     },
 }
 
@@ -114,6 +151,10 @@ pub(crate) struct ServeArgs {
     /// Address for queries, bars, ticks, health and metrics, or off [env: HTTP_ADDR] [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) http_addr: Option<String>,
+
+    /// Port on loopback for the same: 127.0.0.1:PORT [env: EVENTODB_PORT]
+    #[arg(long, value_name = "PORT", conflicts_with = "http_addr")]
+    pub(crate) port: Option<u16>,
 
     /// Address for OTLP/gRPC and InferTrace, or off [env: OTLP_GRPC_ADDR] [default: 127.0.0.1:4317]
     #[arg(long, value_name = "ADDRESS")]
@@ -138,6 +179,28 @@ pub(crate) struct ServeArgs {
     /// Leave tables to `annals migrate up` [env: MIGRATE_ON_START=false]
     #[arg(long)]
     pub(crate) no_migrate: bool,
+
+    /// Token of the event store's namespace default; without one the first start makes and tells one [env: EVENTODB_TOKEN]
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+
+    /// Ask event store requests for no token, for tests: HTTP alone, and in memory unless a database is chosen [env: EVENTODB_TEST_MODE]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub(crate) test_mode: Option<String>,
+
+    /// Least important kind of message to log: trace, debug, info, warn, error or off [env: EVENTODB_LOG_LEVEL] [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+
+    /// How messages are logged: console or json [env: EVENTODB_LOG_FORMAT] [default: console]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
 
     /// Make traffic to look at: three models, a past, faults and a slow deployment
     ///

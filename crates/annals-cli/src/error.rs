@@ -14,6 +14,8 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Market(#[from] annals_market::Error),
     #[error(transparent)]
+    Events(#[from] annals_events::Error),
+    #[error(transparent)]
     Server(#[from] annals_server::Error),
     #[error("--demo-rate is {0}, but must be a number above 0 and up to 100")]
     DemoRate(f64),
@@ -48,6 +50,38 @@ pub(crate) enum CliError {
         "an export is CSV: give --out FILE to have it there and a report in JSON, or leave --json out"
     )]
     ExportInJson,
+    #[error("--url is no address of a server: write http://HOST:PORT or https://HOST")]
+    ServerUrl,
+    #[error("the server cannot be reached, or went away")]
+    Http(#[source] reqwest::Error),
+    #[error("the server says no, with status {status}: {told}")]
+    Refused { status: u16, told: String },
+    #[error("the server's answer cannot be understood")]
+    Unreadable(#[source] serde_json::Error),
+    #[error("the server's answer is none of an event store: places do not grow, or a time is none")]
+    NoProgress,
+    #[error("no category is called {0:?}: its name ends before the first - of a stream's name")]
+    NoCategory(String),
+    #[error(
+        "lines of JSON are what an export is anyway: give --output FILE to have it there and a report in JSON, or leave --json out"
+    )]
+    EventsInJson,
+    #[error(
+        "with what is imported on standard input nobody can be asked whether to delete what is there: name the file with --input, or say --yes"
+    )]
+    ForceFromStandardInput,
+    #[error(
+        "the server ended the import{place}: {told}; {imported} message(s) of batches before that are imported"
+    )]
+    ImportRefused {
+        place: String,
+        told: String,
+        imported: u64,
+    },
+    #[error(
+        "the server went away before the import's end; it told of {imported} imported message(s), and may have more"
+    )]
+    ImportCut { imported: u64 },
     #[error("there is no dead letter {0}; `annals dead-letters list` shows those that there are")]
     NoSuchLetter(annals_record::Uuid),
     #[error(
@@ -110,11 +144,23 @@ impl CliError {
                     "--delimiter ';' says what stands between fields, --delimiter tab is a tab",
                 );
             }
+            Self::Refused {
+                status: 401 | 403, ..
+            } => {
+                return Some("give the namespace's token by EVENTODB_TOKEN or --token");
+            }
+            Self::Events(annals_events::Error::NamespaceNotFound { .. }) => {
+                return Some(
+                    "annals events namespaces lists those that there are, annals events create makes one",
+                );
+            }
             Self::Store(error)
+            | Self::Events(annals_events::Error::Store(error))
             | Self::Market(annals_market::Error::Store(error))
             | Self::Telemetry(annals_telemetry::Error::Store(error))
             | Self::Server(
                 annals_server::Error::Store(error)
+                | annals_server::Error::Events(annals_events::Error::Store(error))
                 | annals_server::Error::Telemetry(annals_telemetry::Error::Store(error)),
             ) => error,
             _ => return None,

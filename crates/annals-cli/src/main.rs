@@ -1,5 +1,6 @@
 //! The program `annals`: flags, files and terminals. What it does is done by the crates below.
 
+mod arguments;
 mod bars;
 mod command;
 mod database;
@@ -7,38 +8,37 @@ mod dead_letters;
 mod demo;
 mod doctor;
 mod error;
+mod events;
+mod logging;
 mod migrate;
 mod output;
+mod progress;
 mod serve;
 mod settings;
 mod spans;
 mod traces;
+mod version;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
+use arguments::Arguments;
 use command::{Cli, Command};
 use error::CliError;
 
 fn main() -> ExitCode {
     // Nothing asked for is a question, not a mistake.
-    if std::env::args_os().len() <= 1 {
+    let arguments = Arguments::read(std::env::args_os());
+    if arguments.words.len() <= 1 {
         let _ = Cli::command().print_long_help();
         return ExitCode::SUCCESS;
     }
-    let cli = Cli::parse();
-    // A server's log is read by others than its terminal's user.
-    let level = match cli.command {
-        Command::Serve(_) => "info",
-        _ => "warn",
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    let cli = Cli::parse_from(arguments.words);
+    if let Err(error) = logging::start(&cli) {
+        eprintln!("annals: {}", error.report());
+        return ExitCode::FAILURE;
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(cli)) {
+    match runtime.block_on(run(cli, !arguments.serves_unasked)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("annals: {}", error.report());
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> Result<ExitCode, CliError> {
+async fn run(cli: Cli, is_asked_to_serve: bool) -> Result<ExitCode, CliError> {
     let database = &cli.database;
     let json = cli.json;
     match &cli.command {
@@ -70,7 +70,11 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Traces { command } => traces::run(database, command, json).await?,
         Command::Spans { command } => return spans::run(database, command, json).await,
         Command::Bars { command } => return bars::run(database, command, json).await,
-        Command::Serve(args) => return serve::run(database, args, json).await,
+        Command::Serve(args) => return serve::run(database, args, is_asked_to_serve, json).await,
+        Command::Events { command } => return events::run(database, command, json).await,
+        Command::Export(export) => events::export::run(database, export, json).await?,
+        Command::Import(import) => events::import::run(database, import, json).await?,
+        Command::Version { full } => version::run(*full, json)?,
         Command::Settings => settings::run(database, json)?,
         Command::Completions { shell } => {
             let script = &mut std::io::stdout().lock();

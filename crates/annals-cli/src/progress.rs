@@ -1,16 +1,16 @@
-//! How far an import or a refresh is, on a terminal.
+//! How far something is, on a terminal.
 
 use std::{io::Read, time::Duration};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar of bytes on a terminal's standard error; nothing elsewhere.
-#[derive(Debug)]
-pub(super) struct Progress(ProgressBar);
+#[derive(Clone, Debug)]
+pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
     /// Of an input whose length may be known.
-    pub(super) fn of(length: Option<u64>) -> Self {
+    pub(crate) fn of(length: Option<u64>) -> Self {
         let template = match length {
             Some(_) => "{wide_bar} {bytes} of {total_bytes}, {msg}, {eta} left",
             None => "{spinner} {bytes}, {msg}",
@@ -24,7 +24,7 @@ impl Progress {
     }
 
     /// Of rows that nobody has counted.
-    pub(super) fn of_rows() -> Self {
+    pub(crate) fn of_rows() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
             bar.set_style(style);
@@ -34,20 +34,25 @@ impl Progress {
     }
 
     /// The input, counted as it is read.
-    pub(super) fn reading(&self, input: impl Read) -> impl Read {
+    pub(crate) fn reading<R: Read>(&self, input: R) -> impl Read + use<R> {
         self.0.wrap_read(input)
     }
 
-    pub(super) fn rows(&self, rows: u64) {
-        self.0.set_message(format!("{rows} rows"));
+    pub(crate) fn rows(&self, rows: u64) {
+        self.tell(format!("{rows} rows"));
+    }
+
+    /// Says so beside the bar.
+    pub(crate) fn tell(&self, text: String) {
+        self.0.set_message(text);
     }
 
     /// Prints a line to standard error, which the bar does not overwrite.
-    pub(super) fn say(&self, line: &str) {
+    pub(crate) fn say(&self, line: &str) {
         self.0.suspend(|| eprintln!("{line}"));
     }
 
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.0.finish_and_clear();
     }
 }

@@ -1,15 +1,18 @@
 //! `annals serve`.
 
+mod plan;
+mod welcome;
+
 use std::{
-    net::SocketAddr,
     process::ExitCode,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use annals_market::FeedReport;
 use annals_record::Timestamp;
-use annals_server::{ServeReport, Server, ServerConfig, Stop, config::Addresses};
-use annals_store::{DatabaseConfig, Store, WriterReport, config::Sources};
+use annals_server::{ServeReport, Server, Stop, config::Addresses};
+use annals_store::{Store, WriterReport};
 use annals_telemetry::{SpanStore as _, Spans, SpansOptions};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -18,14 +21,13 @@ use tokio::{
 
 use crate::{
     command::{DatabaseArgs, ServeArgs},
-    database::sources,
+    database::connect_to,
     demo::Traffic,
     error::CliError,
     output::{print_json, print_line},
 };
-
-/// The database of a demo for which nobody chose one.
-const DEMO_DATABASE: &str = "sqlite:annals-demo.db";
+use plan::Plan;
+use welcome::Welcome;
 
 /// How far back the demo's past reaches: the longest window that the questions below look at, and a bit.
 const DEMO_PAST: Duration = Duration::from_secs(36 * 60);
@@ -45,17 +47,22 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub(crate) async fn run(
     database: &DatabaseArgs,
     args: &ServeArgs,
+    is_asked: bool,
     json: bool,
 ) -> Result<ExitCode, CliError> {
     let started = Instant::now();
     if !(args.demo_rate > 0.0 && args.demo_rate <= 100.0) {
         return Err(CliError::DemoRate(args.demo_rate));
     }
-    let sources = with_flags(sources(database)?, args);
-    let config = ServerConfig::from_sources(&sources)?;
-    let target = DatabaseConfig::from_sources(&sources)?;
-    let server = Server::bind(config).await?;
-    let store = Store::connect(&target).await?;
+    let plan = Plan::of(database, args, is_asked)?;
+    let new_token = Arc::new(OnceLock::new());
+    let server = Server::bind(plan.server).await?.telling_new_token({
+        let new_token = Arc::clone(&new_token);
+        move |token| {
+            let _ = new_token.set(token.clone());
+        }
+    });
+    let store = connect_to(&plan.database, &plan.sources).await?;
     let (stop, told) = watch::channel(Stop::No);
     let mut hurry = told.clone();
     tokio::spawn(listen_for_signals(stop)?);
@@ -67,10 +74,11 @@ pub(crate) async fn run(
         scheme: if server.is_tls() { "https" } else { "http" },
     });
     let welcome = Welcome {
-        database: target.target.to_string(),
+        database: plan.database.target.to_string(),
         addresses: server.addresses(),
         tls: server.is_tls(),
         started,
+        new_token,
     };
     let mut demonstration = None;
     let report = {
@@ -99,27 +107,6 @@ pub(crate) async fn run(
     })
 }
 
-fn with_flags(mut sources: Sources, args: &ServeArgs) -> Sources {
-    let truth = |set: bool, value: &str| set.then(|| value.to_owned());
-    for (name, value) in [
-        ("HTTP_ADDR", args.http_addr.clone()),
-        ("OTLP_GRPC_ADDR", args.otlp_grpc_addr.clone()),
-        ("OTLP_HTTP_ADDR", args.otlp_http_addr.clone()),
-        ("TLS_CERT", args.tls_cert.clone()),
-        ("TLS_KEY", args.tls_key.clone()),
-        ("INSECURE", truth(args.insecure, "true")),
-        ("MIGRATE_ON_START", truth(args.no_migrate, "false")),
-    ] {
-        if let Some(value) = value {
-            sources = sources.with_flag(name, value);
-        }
-    }
-    if args.demo && !DatabaseConfig::is_chosen(&sources) {
-        sources = sources.with_flag("DATABASE_URL", DEMO_DATABASE);
-    }
-    sources
-}
-
 /// Tells the server of the first signal that it should stop, and of the second that it should not wait.
 fn listen_for_signals(
     stop: watch::Sender<Stop>,
@@ -141,48 +128,6 @@ fn listen_for_signals(
         // The server may be waiting for this to be seen.
         stop.closed().await;
     })
-}
-
-/// What a newcomer has to know once the server is ready.
-struct Welcome {
-    database: String,
-    addresses: Addresses,
-    tls: bool,
-    started: Instant,
-}
-
-impl Welcome {
-    fn print(&self, json: bool) -> Result<(), CliError> {
-        let ready = self.started.elapsed();
-        let Addresses {
-            http,
-            otlp_grpc,
-            otlp_http,
-        } = self.addresses;
-        if json {
-            return print_json(&serde_json::json!({
-                "ready": true, "ready_ms": ready.as_secs_f64() * 1e3, "database": self.database,
-                "http": http, "otlp_grpc": otlp_grpc, "otlp_http": otlp_http, "tls": self.tls,
-            }));
-        }
-        let scheme = if self.tls { "https" } else { "http" };
-        let line = |name: &str, address: Option<SocketAddr>, path: &str| match address {
-            Some(address) => print_line(&format!("  {name:<26}{scheme}://{address}{path}")),
-            None => Ok(()),
-        };
-        print_line(&format!(
-            "annals {} keeps what it takes in {}",
-            env!("CARGO_PKG_VERSION"),
-            self.database
-        ))?;
-        line("OTLP/gRPC and InferTrace", otlp_grpc, "")?;
-        line("OTLP/HTTP", otlp_http, "/v1/traces")?;
-        line("queries, health, metrics", http, "/")?;
-        print_line(&format!(
-            "ready after {} ms; Ctrl-C stops",
-            ready.as_millis()
-        ))
-    }
 }
 
 /// Traffic to look at.

@@ -9,6 +9,28 @@ use crate::{
     output::{add_row, print_json, print_table, table},
 };
 
+/// Settings of the program itself.
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting::new(
+        "EVENTODB_PORT",
+        &[],
+        "",
+        "port on loopback for what HTTP_ADDR is for, where that is not set",
+    ),
+    Setting::new(
+        "EVENTODB_LOG_LEVEL",
+        &["ANNALS_LOG_LEVEL"],
+        "info",
+        "least important kind of message that `annals serve` logs: trace, debug, info, warn, error, off; RUST_LOG wins over it",
+    ),
+    Setting::new(
+        "EVENTODB_LOG_FORMAT",
+        &["ANNALS_LOG_FORMAT"],
+        "console",
+        "how `annals serve` logs: console, json",
+    ),
+];
+
 pub(crate) fn run(args: &DatabaseArgs, json: bool) -> Result<(), CliError> {
     let sources = sources(args)?;
     let shown = |setting: &Setting| match sources.get(setting.name) {
@@ -22,7 +44,7 @@ pub(crate) fn run(args: &DatabaseArgs, json: bool) -> Result<(), CliError> {
         let settings = sources.settings().map(|setting| {
             let (value, origin) = shown(setting);
             serde_json::json!({
-                "name": setting.name, "aliases": setting.aliases, "value": value,
+                "name": setting.name, "first": setting.first, "aliases": setting.aliases, "value": value,
                 "origin": origin, "default": setting.default, "about": setting.about,
             })
         });
@@ -52,12 +74,7 @@ mod tests {
             A bad value stops the start by name. Sizes are `512KiB` or `16MiB`, times `500ms`, `30s`, `5m`,\n\
             `1h` or `7d`.\n"
             .to_owned();
-        let parts = [
-            ("Database", annals_store::config::SETTINGS),
-            ("Server", annals_server::SETTINGS),
-            ("Bars", annals_market::config::SETTINGS),
-        ];
-        for (title, settings) in parts {
+        for (title, settings) in crate::database::TABLES {
             let _ = write!(
                 text,
                 "\n## {title}\n\n| Name | Also | Default | What it is |\n|---|---|---|---|\n"
@@ -67,7 +84,12 @@ mod tests {
                     "" => String::new(),
                     word => format!("`{word}`"),
                 };
-                let also: Vec<String> = setting.aliases.iter().map(|name| code(name)).collect();
+                let also: Vec<String> = setting
+                    .first
+                    .iter()
+                    .chain(setting.aliases)
+                    .map(|name| code(name))
+                    .collect();
                 let _ = writeln!(
                     text,
                     "| `{}` | {} | {} | {} |",

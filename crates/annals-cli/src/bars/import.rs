@@ -8,12 +8,13 @@ use annals_market::{Bar, BarStore as _, Bars, BarsOptions};
 use annals_server::bars::csv::{CsvFormat, CsvReader, Reason, RefusedRow};
 use annals_store::Overflow;
 
-use super::{command::ImportArgs, progress::Progress, refusals::Refusals};
+use super::{command::ImportArgs, refusals::Refusals};
 use crate::{
     command::DatabaseArgs,
     database::{connect, sources},
     error::CliError,
     output::{print_json, print_line},
+    progress::Progress,
 };
 
 /// Bars that are written at once.

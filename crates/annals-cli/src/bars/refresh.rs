@@ -5,12 +5,13 @@ use std::time::Duration;
 use annals_market::refresh::{mark_changed, refresh};
 use annals_record::Timestamp;
 
-use super::{command::RefreshArgs, progress::Progress, range};
+use super::{command::RefreshArgs, range};
 use crate::{
     command::DatabaseArgs,
     database::connect,
     error::CliError,
     output::{print_json, print_line},
+    progress::Progress,
 };
 
 /// How long to wait for somebody else who is at it.

@@ -8,8 +8,8 @@ use std::{
 
 use annals_server::bars::csv::RefusedRow;
 
-use super::progress::Progress;
 use crate::error::CliError;
+use crate::progress::Progress;
 
 /// Refused rows that are shown, where all of them go to no file.
 const SHOWN: u64 = 10;
