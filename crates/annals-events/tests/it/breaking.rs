@@ -8,7 +8,7 @@ use std::{
 
 use annals_events::{Error, Events, EventsOptions, Namespace, Place};
 use annals_store::{DatabaseConfig, Store, sqlx};
-use annals_testkit::{Backend, TestDatabase, on_every_backend};
+use annals_testkit::{TestDatabase, on_every_server};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ use crate::{
     support::{category, namespace, numbered},
 };
 
-on_every_backend!(
+on_every_server!(
     what_is_acknowledged_while_connections_are_cut_is_there_once,
     a_commit_whose_answer_is_lost_is_answered_and_not_repeated,
     while_somebody_holds_the_turn_others_wait_and_their_namespaces_do_not,
@@ -64,9 +64,6 @@ async fn expect_exactly(namespace: &Namespace, told: &Told) {
 }
 
 async fn what_is_acknowledged_while_connections_are_cut_is_there_once(database: TestDatabase) {
-    if database.backend == Backend::Sqlite {
-        return;
-    }
     let (_events, direct) = namespace(&database).await;
     let (proxy, behind) = database.behind_proxy().await;
     let servers = [
@@ -105,9 +102,6 @@ async fn what_is_acknowledged_while_connections_are_cut_is_there_once(database: 
 }
 
 async fn a_commit_whose_answer_is_lost_is_answered_and_not_repeated(database: TestDatabase) {
-    if database.backend == Backend::Sqlite {
-        return;
-    }
     let (_events, direct) = namespace(&database).await;
     let (proxy, behind) = database.behind_proxy().await;
     let events = Events::open(&behind.url).await.unwrap();
@@ -128,9 +122,6 @@ async fn a_commit_whose_answer_is_lost_is_answered_and_not_repeated(database: Te
 async fn while_somebody_holds_the_turn_others_wait_and_their_namespaces_do_not(
     database: TestDatabase,
 ) {
-    if database.backend == Backend::Sqlite {
-        return;
-    }
     let (events, namespace) = namespace(&database).await;
     events
         .create_namespace(annals_events::NewNamespace::new("other"))
@@ -176,9 +167,6 @@ async fn while_somebody_holds_the_turn_others_wait_and_their_namespaces_do_not(
 }
 
 async fn an_append_that_is_not_answered_in_time_says_that_nobody_knows(database: TestDatabase) {
-    if database.backend == Backend::Sqlite {
-        return;
-    }
     let (_events, _) = namespace(&database).await;
     let (proxy, behind) = database.behind_proxy().await;
     let store = Store::connect(&DatabaseConfig::at(&behind.url).unwrap())

@@ -11,12 +11,19 @@ use crate::{
     importing::record,
 };
 
-on_every_backend!(
-    a_message_written_by_sql_is_one_like_any_other,
-    tables_moved_by_csv_are_finished_by_rebuilding_heads,
-    versions_go_on_when_chunks_were_dropped,
-    the_functions_say_what_the_library_says,
-);
+mod in_psql {
+    use annals_testkit::on_every_server;
+
+    use super::*;
+
+    on_every_server!(
+        a_message_written_by_sql_is_one_like_any_other,
+        tables_moved_by_csv_are_finished_by_rebuilding_heads,
+        the_functions_say_what_the_library_says,
+    );
+}
+
+on_every_backend!(versions_go_on_when_chunks_were_dropped);
 
 /// Statements as somebody writes them in psql, `{messages}` for the namespace's table; answers as text.
 pub(crate) async fn psql(
@@ -58,9 +65,6 @@ pub(crate) async fn psql(
 }
 
 async fn a_message_written_by_sql_is_one_like_any_other(database: TestDatabase) {
-    if database.backend == Backend::Sqlite {
-        return;
-    }
     let (_events, namespace) = namespace(&database).await;
     let schema = namespace.schema().to_owned();
     namespace
@@ -123,9 +127,6 @@ async fn a_message_written_by_sql_is_one_like_any_other(database: TestDatabase) 
 
 /// The decision record's own two statements, from a plain schema to another one.
 async fn tables_moved_by_csv_are_finished_by_rebuilding_heads(database: TestDatabase) {
-    if database.backend == Backend::Sqlite {
-        return;
-    }
     let (events, old) = namespace(&database).await;
     old.import(
         (1..=50)
@@ -282,9 +283,6 @@ async fn versions_go_on_when_chunks_were_dropped(database: TestDatabase) {
 }
 
 async fn the_functions_say_what_the_library_says(database: TestDatabase) {
-    if database.backend == Backend::Sqlite {
-        return;
-    }
     let (_events, namespace) = namespace(&database).await;
     let schema = namespace.schema().to_owned();
     for n in 0..20 {

@@ -115,6 +115,10 @@ impl Following {
     /// The next piece of the body; nothing at its end.
     async fn piece(&mut self) -> Option<Bytes> {
         if !self.is_greeted {
+            // From here on what other servers write is heard as well.
+            while let Err(error) = self.joined().await? {
+                self.wait_out(error).await?;
+            }
             self.is_greeted = true;
             return Some(Bytes::from_static(READY));
         }
@@ -137,18 +141,33 @@ impl Following {
                     self.pokes = pokes.into_iter();
                 }
                 None => return self.is_admitted().await.then(|| Bytes::from_static(ALIVE)),
-                Some(Err(Error::Closed | Error::NamespaceNotFound { .. })) => return None,
-                Some(Err(error)) => {
-                    if !self.is_admitted().await {
-                        return None;
-                    }
-                    tracing::warn!(%error, "a subscription waits for the database");
-                    tokio::select! {
-                        () = stopped(&mut self.stop) => return None,
-                        () = tokio::time::sleep(PAUSE) => {}
-                    }
-                }
+                Some(Err(error)) => self.wait_out(error).await?,
             }
+        }
+    }
+
+    /// Begins to hear what comes; nothing when the server stops first.
+    async fn joined(&mut self) -> Option<Result<(), Error>> {
+        tokio::select! {
+            () = stopped(&mut self.stop) => None,
+            joined = self.subscription.ready() => Some(joined),
+        }
+    }
+
+    /// Waits before the database is asked again; nothing when there is no sense in that.
+    async fn wait_out(&mut self, error: Error) -> Option<()> {
+        // What the reader has seen is of another time; it finds out by coming again.
+        let is_over = matches!(
+            error,
+            Error::Closed | Error::NamespaceNotFound { .. } | Error::PlacesBeganAnew { .. }
+        );
+        if is_over || !self.is_admitted().await {
+            return None;
+        }
+        tracing::warn!(%error, "a subscription waits for the database");
+        tokio::select! {
+            () = stopped(&mut self.stop) => None,
+            () = tokio::time::sleep(PAUSE) => Some(()),
         }
     }
 
