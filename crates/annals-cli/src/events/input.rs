@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, PoisonError},
     thread,
 };
 
@@ -27,7 +27,7 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 #[derive(Debug)]
 pub(super) struct Input {
     path: PathBuf,
-    failure: Arc<OnceLock<io::Error>>,
+    failure: Arc<Mutex<Option<io::Error>>>,
 }
 
 impl Input {
@@ -48,7 +48,7 @@ impl Input {
         let is_gzip =
             args.gzip || args.input.is_some() && raw.fill_buf().map_err(cannot)?.starts_with(&GZIP);
         let (sender, receiver) = mpsc::channel(WAITING);
-        let failure = Arc::new(OnceLock::new());
+        let failure = Arc::new(Mutex::new(None));
         let told = Arc::clone(&failure);
         // No task of the runtime: that would wait for the end of standard input when it is over.
         thread::spawn(move || {
@@ -59,7 +59,8 @@ impl Input {
             };
             if let Err(error) = sent {
                 let kind = error.kind();
-                let _ = told.set(error);
+                // Before the request ends of it.
+                *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 let _ = sender.blocking_send(Err(kind.into()));
             }
         });
@@ -70,10 +71,11 @@ impl Input {
     }
 
     /// Why the import really failed, where that was the reading.
-    pub(super) fn explain(self, error: CliError) -> CliError {
-        match Arc::into_inner(self.failure).and_then(OnceLock::into_inner) {
+    pub(super) fn explain(&self, error: CliError) -> CliError {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        match failure.take() {
             Some(source) => CliError::Read {
-                path: self.path,
+                path: self.path.clone(),
                 source,
             },
             None => error,

@@ -137,9 +137,11 @@ async fn migrations_go_up_and_down(database: TestDatabase) {
         unasked.code == 1 && unasked.err.contains("--yes"),
         "{unasked:?}"
     );
+    let all = place.run(&["migrate", "status", "--json"]).json();
+    let all = all.as_array().unwrap().len().to_string();
     assert!(
         place
-            .run(&["migrate", "down", "--steps", "3", "--yes"])
+            .run(&["migrate", "down", "--steps", &all, "--yes"])
             .out
             .contains("undone kernel")
     );
@@ -258,7 +260,8 @@ async fn doctor_tells_edition_and_versions(database: TestDatabase) {
     let place = Place::of(&database);
     let doctor = place.run(&["doctor", "--json"]).json();
     assert!(doctor["server_version"].as_str().unwrap().contains('.'));
-    assert_eq!(doctor["migrations"]["pending"], 3);
+    let migrations = &doctor["migrations"];
+    assert_eq!(migrations["pending"], migrations["known"], "{doctor}");
     let has_hypertables = doctor["features"]
         .as_array()
         .unwrap()

@@ -9,6 +9,9 @@
 mod bars;
 mod bars_pandas;
 mod commands;
+mod event_commands;
+mod event_server;
+mod event_transfer;
 mod outage;
 mod program;
 mod python_sdk;

@@ -45,10 +45,18 @@ impl Program {
         settings: &[(&str, &str)],
         arguments: &[&str],
     ) -> Self {
+        Self::start(directory, settings, &[&["serve"], arguments].concat())
+    }
+
+    /// Starts `annals` with these arguments and nothing else.
+    pub(crate) fn start(
+        directory: tempfile::TempDir,
+        settings: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Self {
         // Not into the test's own output: a test tells of it when it fails.
         let errors = directory.path().join("stderr");
         let mut child = Command::new(env!("CARGO_BIN_EXE_annals"))
-            .arg("serve")
             .args(arguments)
             .current_dir(directory.path())
             .env_clear()
