@@ -148,7 +148,7 @@ pub(crate) enum Command {
 /// Flags of `annals serve`, which win over environment and file.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Address for queries, bars, ticks, health and metrics, or off [env: HTTP_ADDR] [default: 127.0.0.1:8080]
+    /// Address for queries, bars, ticks, the event store, health and metrics, or off [env: HTTP_ADDR] [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) http_addr: Option<String>,
 

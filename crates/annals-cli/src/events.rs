@@ -8,6 +8,7 @@ mod input;
 mod line;
 mod listing;
 mod namespaces;
+mod output;
 mod remote;
 mod tail;
 mod upkeep;

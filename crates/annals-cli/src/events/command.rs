@@ -191,7 +191,7 @@ pub(crate) struct ExportArgs {
     /// Pack with gzip
     #[arg(long)]
     pub(crate) gzip: bool,
-    /// The file, which is overwritten; standard output without it
+    /// The file, which is overwritten once all is there; standard output without it
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }

@@ -1,18 +1,13 @@
 //! `annals export`: a namespace's messages, from a running server to a file.
 
-use std::{
-    fs::File,
-    io::{self, BufWriter, Write},
-    path::Path,
-};
+use std::{io, path::Path};
 
 use annals_market::Zone;
 use annals_record::Timestamp;
 use annals_server::bars::csv::Clock;
-use flate2::{Compression, write::GzEncoder};
 use serde_json::value::RawValue;
 
-use super::{command::ExportArgs, line::Line, remote::Remote};
+use super::{command::ExportArgs, line::Line, output::Output, remote::Remote};
 use crate::{command::DatabaseArgs, error::CliError, output::print_json, progress::Progress};
 
 /// Messages of a page at most.
@@ -48,7 +43,7 @@ pub(crate) async fn run(
     let mut exporting = Exporting {
         remote,
         window,
-        output: Output::to(args).map_err(cannot)?,
+        output: Output::to(args.output.as_deref(), args.gzip).map_err(cannot)?,
         page: PAGE,
         count: 0,
         progress: Progress::of_rows(),
@@ -200,50 +195,5 @@ impl Window {
         let time: Timestamp = text.parse().map_err(|_| CliError::NoProgress)?;
         Ok(self.since.is_none_or(|since| since <= time)
             && self.until.is_none_or(|until| time < until))
-    }
-}
-
-/// Where lines go.
-enum Output {
-    Plain(BufWriter<Box<dyn Write>>),
-    Packed(GzEncoder<BufWriter<Box<dyn Write>>>),
-}
-
-impl Output {
-    fn to(args: &ExportArgs) -> io::Result<Self> {
-        let output: Box<dyn Write> = match &args.output {
-            Some(path) => Box::new(File::create(path)?),
-            None => Box::new(io::stdout()),
-        };
-        let output = BufWriter::new(output);
-        Ok(if args.gzip {
-            Self::Packed(GzEncoder::new(output, Compression::default()))
-        } else {
-            Self::Plain(output)
-        })
-    }
-
-    /// Writes what is left; a packed file is complete after this alone.
-    fn finish(self) -> io::Result<()> {
-        match self {
-            Self::Plain(mut output) => output.flush(),
-            Self::Packed(output) => output.finish()?.flush(),
-        }
-    }
-}
-
-impl Write for Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(output) => output.write(bytes),
-            Self::Packed(output) => output.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(output) => output.flush(),
-            Self::Packed(output) => output.flush(),
-        }
     }
 }

@@ -3,10 +3,11 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
+    thread,
     time::{Duration, Instant},
 };
 
-use annals_testkit::{TestDatabase, on_every_backend};
+use annals_testkit::{Backend, TestDatabase, on_every_backend};
 use serde_json::{Value, json};
 
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
 on_every_backend!(
     it_starts_in_words_of_eventodb_and_leaves_at_once,
     a_token_that_nobody_gave_is_told_once_and_opens_default,
+    a_stop_loses_nothing_that_was_acknowledged,
 );
 
 /// The token that EventoDB's test suites start their servers with.
@@ -71,7 +73,13 @@ fn follow(address: SocketAddr) -> BufReader<TcpStream> {
 }
 
 async fn it_starts_in_words_of_eventodb_and_leaves_at_once(database: TestDatabase) {
-    let arguments = ["-port", "0", "-token", TOKEN, "-db-url", &database.url];
+    let kind = match database.backend {
+        Backend::Sqlite => "sqlite",
+        Backend::Postgres => "postgres",
+        Backend::Timescale => "timescale",
+    };
+    let given = ["-port", "0", "-token", TOKEN, "-db-type", kind];
+    let arguments = [&given[..], &["-db-url", &database.url]].concat();
     let started = Instant::now();
     let (mut program, ready) = start(&[], &arguments);
     let address = address(&ready);
@@ -119,6 +127,45 @@ async fn it_starts_in_words_of_eventodb_and_leaves_at_once(database: TestDatabas
         (200, json!(0))
     );
     drop(program);
+}
+
+async fn a_stop_loses_nothing_that_was_acknowledged(database: TestDatabase) {
+    const WRITERS: usize = 4;
+    let arguments = ["-port=0", "-token", TOKEN, "-db-url", &database.url];
+    let (mut program, ready) = start(&[], &arguments);
+    let address = address(&ready);
+    let write = move |n: usize| {
+        let call = json!(["stream.write", format!("a-{n}"), { "type": "T", "data": {} }]);
+        let token = format!("Authorization: Bearer {TOKEN}\r\n");
+        let mut last = None;
+        while let Ok(answer) = http_with(address, "POST", "/rpc", &token, &call.to_string()) {
+            let Ok(place) = serde_json::from_str::<Value>(&answer.body) else {
+                break;
+            };
+            let Some(position) = place["position"].as_i64() else {
+                break;
+            };
+            last = Some(position);
+        }
+        last
+    };
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|n| thread::spawn(move || write(n)))
+        .collect();
+    thread::sleep(Duration::from_millis(300));
+    program.signal("TERM");
+    assert!(program.end().success());
+    let acknowledged: Vec<Option<i64>> = writers
+        .into_iter()
+        .map(|writer| writer.join().unwrap())
+        .collect();
+    let (_program, ready) = start(&[], &arguments);
+    for (n, last) in acknowledged.into_iter().enumerate() {
+        let call = json!(["stream.version", format!("a-{n}")]);
+        let (_, version) = self::call(self::address(&ready), TOKEN, &call);
+        assert!(last.is_some(), "nothing was written");
+        assert!(version.as_i64() >= last, "{version} {last:?}");
+    }
 }
 
 async fn a_token_that_nobody_gave_is_told_once_and_opens_default(database: TestDatabase) {
