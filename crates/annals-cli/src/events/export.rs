@@ -10,8 +10,9 @@ use serde_json::value::RawValue;
 use super::{command::ExportArgs, line::Line, output::Output, remote::Remote};
 use crate::{command::DatabaseArgs, error::CliError, output::print_json, progress::Progress};
 
-/// Messages of a page at most.
+/// Messages of a page at most, and of the first one, when nobody knows how large they are.
 const PAGE: u64 = 1_000;
+const FIRST_PAGE: u64 = 100;
 
 /// Bytes of a page that are aimed at: large messages come in smaller pages.
 const PAGE_BYTES: u64 = 8 << 20;
@@ -44,7 +45,7 @@ pub(crate) async fn run(
         remote,
         window,
         output: Output::to(args.output.as_deref(), args.gzip).map_err(cannot)?,
-        page: PAGE,
+        page: FIRST_PAGE,
         count: 0,
         progress: Progress::of_rows(),
     };
