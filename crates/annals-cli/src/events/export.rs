@@ -17,6 +17,9 @@ const FIRST_PAGE: u64 = 100;
 /// Bytes of a page that are aimed at: large messages come in smaller pages.
 const PAGE_BYTES: u64 = 8 << 20;
 
+/// Bytes of a line that every server imports; the protocol promises no more.
+const IMPORTED: usize = 1 << 20;
+
 /// A message as it is answered, each part as the text that it came in.
 type Row<'a> = [&'a RawValue; 8];
 
@@ -47,6 +50,7 @@ pub(crate) async fn run(
         output: Output::to(args.output.as_deref(), args.gzip).map_err(cannot)?,
         page: FIRST_PAGE,
         count: 0,
+        long: 0,
         progress: Progress::of_rows(),
     };
     for category in &categories {
@@ -60,9 +64,16 @@ pub(crate) async fn run(
     }
     exporting.output.finish().map_err(cannot)?;
     exporting.progress.finish();
-    let count = exporting.count;
+    let (count, long) = (exporting.count, exporting.long);
+    if long > 0 {
+        eprintln!(
+            "annals: {long} of them take lines longer than 1 MiB, at which a server may end an import: try it on an empty namespace first"
+        );
+    }
     match &args.output {
-        Some(_) if json => print_json(&serde_json::json!({ "messages": count })),
+        Some(_) if json => {
+            print_json(&serde_json::json!({ "messages": count, "long_lines": long }))
+        }
         Some(path) => {
             eprintln!("{count} message(s) are in {}", path.display());
             Ok(())
@@ -98,6 +109,8 @@ struct Exporting {
     /// Messages to ask for next.
     page: u64,
     count: u64,
+    /// Those of them whose lines not every server imports.
+    long: u64,
     progress: Progress,
 }
 
@@ -161,8 +174,9 @@ impl Exporting {
                 metadata: metadata.get(),
                 time: time.get(),
             };
-            line.write(&mut self.output).map_err(cannot)?;
+            let length = line.write(&mut self.output).map_err(cannot)?;
             self.count += 1;
+            self.long += u64::from(length > IMPORTED);
         }
         Ok(place)
     }

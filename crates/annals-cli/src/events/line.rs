@@ -18,8 +18,10 @@ pub(super) struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Writes the line with its end, members in the order that EventoDB has them in.
-    pub(super) fn write(&self, output: &mut impl Write) -> io::Result<()> {
+    /// Writes the line with its end, members in the order that EventoDB has them in; gives its bytes without
+    /// the end.
+    pub(super) fn write(&self, output: &mut impl Write) -> io::Result<usize> {
+        let mut length = 1;
         for (name, text) in [
             ("{\"id\":", self.id),
             (",\"stream\":", self.stream),
@@ -31,12 +33,16 @@ impl Line<'_> {
             (",\"time\":", self.time),
         ] {
             output.write_all(name.as_bytes())?;
+            length += name.len();
             // Between tokens alone: in a text, JSON has these escaped.
             for part in text.split_inclusive(['\n', '\r']) {
-                output.write_all(part.trim_end_matches(['\n', '\r']).as_bytes())?;
+                let part = part.trim_end_matches(['\n', '\r']);
+                output.write_all(part.as_bytes())?;
+                length += part.len();
             }
         }
-        output.write_all(b"}\n")
+        output.write_all(b"}\n")?;
+        Ok(length)
     }
 }
 
@@ -75,7 +81,7 @@ mod tests {
             time: "\"2026-01-02T03:04:05.123456Z\"",
         };
         let mut text = Vec::new();
-        line.write(&mut text).unwrap();
+        assert_eq!(line.write(&mut text).unwrap(), text.len() - 1);
         assert_eq!(
             String::from_utf8(text).unwrap(),
             "{\"id\":\"i\",\"stream\":\"a-1\",\"type\":\"T\",\"pos\":0,\"gpos\":9007199254740993,\

@@ -197,6 +197,18 @@ fn an_import_that_fails_says_where_and_ends_with_one() {
 }
 
 #[test]
+fn a_message_that_not_every_server_imports_is_told() {
+    let (place, server) = (Place::new(), other());
+    let long = json!(["stream.write", "a", { "type": "T", "data": { "t": "x".repeat(1 << 20) } }]);
+    assert_eq!(call(server.http, TOKEN, &long).0, 200);
+    let short = json!(["stream.write", "a", { "type": "T", "data": {} }]);
+    assert_eq!(call(server.http, TOKEN, &short).0, 200);
+    let run = place.run(server.http, &["export", "--output", "all", "--json"]);
+    assert_eq!(run.json(), json!({ "messages": 2, "long_lines": 1 }));
+    assert!(run.err.contains("1 of them"), "{run:?}");
+}
+
+#[test]
 fn nothing_is_deleted_and_nothing_overwritten_without_leave() {
     let (place, server) = (Place::new(), other());
     let one = line(0);
