@@ -4,6 +4,9 @@
 -- A version that the writer does not know (base NULL) is read here. The statement's snapshot may be older than the
 -- turn of the writer's group before, but that group did not touch the stream, or the version would be known.
 --
+-- Arrays stand in subqueries so that the planner does not see how long they are: it would make another plan for
+-- each length, every time, which takes longer than a small group.
+--
 -- The update waits for whoever holds the counter's row and then sees what they left, which a condition on the
 -- row as the snapshot has it would not. The row is held until the commit, so that the next writer's time is not
 -- before this one's.
@@ -14,7 +17,8 @@ WITH head AS MATERIALIZED (
                                 WHERE stored.stream_name = head.stream_name), -1)
                 ELSE head.base
            END AS base
-      FROM unnest($4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[]) WITH ORDINALITY
+      FROM unnest((SELECT $4::text[]), (SELECT $5::text[]), (SELECT $6::bigint[]), (SELECT $7::bigint[]),
+                  (SELECT $8::bigint[]), (SELECT $9::bigint[])) WITH ORDINALITY
            AS head (stream_name, category, base, required, messages, global_position, no)
 ), fit AS (
     SELECT bool_and(required IS NULL OR required = base) AS fits FROM head
@@ -30,7 +34,8 @@ WITH head AS MATERIALIZED (
     SELECT turn."time", message.global_position, head.base + message.number AS "position", head.stream_name,
            head.category, message."type", message.data, message.metadata, message.id
       FROM turn
-     CROSS JOIN unnest($10::uuid[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::text[], $16::text[])
+     CROSS JOIN unnest((SELECT $10::uuid[]), (SELECT $11::bigint[]), (SELECT $12::bigint[]), (SELECT $13::bigint[]),
+                        (SELECT $14::text[]), (SELECT $15::text[]), (SELECT $16::text[]))
            AS message (id, head, number, global_position, "type", data, metadata)
       JOIN head ON head.no = message.head
      WHERE turn.is_ours
