@@ -36,6 +36,9 @@ pub(crate) async fn run(
             description,
             token,
         } => namespaces::create(args, id, description, token.as_deref(), json).await?,
+        EventsCommand::NewToken { id, yes } => {
+            namespaces::new_token(&open(args).await?, id, *yes, json).await?;
+        }
         EventsCommand::Delete { id, yes } => {
             namespaces::delete(&open(args).await?, id, *yes, json).await?;
         }

@@ -9,7 +9,7 @@ use annals_record::TimestampMicros;
 
 pub use token::{Token, TokenError};
 
-pub(crate) use registry::{Entry, create_registry, find, list};
+pub(crate) use registry::{Entry, create_registry, find, list, renew_token};
 pub(crate) use schema::{create, delete};
 pub(crate) use schema_name::schema_name;
 

@@ -24,6 +24,19 @@ pub(crate) enum EventsCommand {
         #[arg(long)]
         token: Option<String>,
     },
+    /// Give a namespace a new token, for one that was lost or seen; it is told this once
+    #[command(
+        name = "new-token",
+        after_help = "Example: annals events new-token default"
+    )]
+    NewToken {
+        /// Its id
+        #[arg(value_name = "NAMESPACE")]
+        id: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Delete a namespace with every message in it
     Delete {
         /// Its id

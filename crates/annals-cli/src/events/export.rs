@@ -67,7 +67,7 @@ pub(crate) async fn run(
     let (count, long) = (exporting.count, exporting.long);
     if long > 0 {
         eprintln!(
-            "annals: {long} of them take lines longer than 1 MiB, at which a server may end an import: try it on an empty namespace first"
+            "annals: {long} of them take lines longer than 1 MiB, which annals imports and EventoDB does not"
         );
     }
     match &args.output {

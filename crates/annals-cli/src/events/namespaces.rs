@@ -1,4 +1,4 @@
-//! `annals events namespaces`, `create` and `delete`.
+//! `annals events namespaces`, `create`, `new-token` and `delete`.
 
 use annals_events::{Events, NewNamespace, Token};
 use annals_server::ServerConfig;
@@ -68,12 +68,31 @@ pub(super) async fn create(
         }));
     }
     print_line(&format!("made namespace {}", printable(&made.id)))?;
-    match told {
-        Some(token) => print_line(&format!(
-            "\nThis token opens it; it is told this once, and nobody can read it later:\n  {token}"
-        )),
-        None => Ok(()),
+    told.map_or(Ok(()), tell)
+}
+
+pub(super) async fn new_token(
+    events: &Events,
+    id: &str,
+    yes: bool,
+    json: bool,
+) -> Result<(), CliError> {
+    events.namespace(id).await?;
+    let question =
+        format!("Give namespace {id:?} a new token, so that the old one opens nothing any more?");
+    confirm(&question, yes)?;
+    let token = events.renew_token(id).await?;
+    if json {
+        return print_json(&serde_json::json!({ "id": id, "token": token.reveal() }));
     }
+    print_line(&format!("namespace {} has a new token", printable(id)))?;
+    tell(token.reveal())
+}
+
+fn tell(token: &str) -> Result<(), CliError> {
+    print_line(&format!(
+        "\nThis token opens it; it is told this once, and nobody can read it later:\n  {token}"
+    ))
 }
 
 pub(super) async fn delete(

@@ -187,6 +187,52 @@ impl Work for CreateRegistry {
     }
 }
 
+/// Gives a namespace another token; tells whether there is such a namespace.
+pub(crate) async fn renew_token(store: &Store, id: &str, token_hash: String) -> Result<bool> {
+    let renew = RenewToken {
+        id: id.to_owned(),
+        token_hash,
+    };
+    store.run(Access::Statement, renew).await
+}
+
+const RENEW_TOKEN: &str = "UPDATE {namespaces} SET token_hash = $2 WHERE id = $1";
+
+struct RenewToken {
+    id: String,
+    token_hash: String,
+}
+
+impl Work for RenewToken {
+    type Output = bool;
+    type Error = Error;
+
+    fn run_postgres<'a>(
+        self,
+        connection: &'a mut sqlx::PgConnection,
+        names: &'a Names,
+    ) -> BoxFuture<'a, Result<bool>> {
+        async move {
+            let done = sqlx::query(names.within(SCHEMA).statement(RENEW_TOKEN))
+                .bind(self.id)
+                .bind(self.token_hash)
+                .execute(connection)
+                .await
+                .map_err(StoreError::statement("renewing a token"))?;
+            Ok(done.rows_affected() == 1)
+        }
+        .boxed()
+    }
+
+    fn run_sqlite(self, connection: &rusqlite::Connection, names: &Names) -> Result<bool> {
+        let sql = names.within(SCHEMA).statement(RENEW_TOKEN);
+        let done = connection
+            .execute(sql.as_str(), (self.id, self.token_hash))
+            .map_err(StoreError::statement("renewing a token"))?;
+        Ok(done == 1)
+    }
+}
+
 const FIND: &str = "SELECT id, token_hash, schema_name, description, created_at
                       FROM {namespaces} WHERE id = $1";
 

@@ -8,6 +8,7 @@ use crate::appending::{events, message};
 on_every_backend!(
     ids_that_look_alike_share_nothing,
     a_token_reaches_its_own_namespace_only,
+    a_renewed_token_is_the_only_one,
     the_listing_and_the_counts_are_real,
     the_same_namespace_is_made_once_however_many_try,
     a_new_server_finds_what_another_made,
@@ -134,5 +135,24 @@ async fn a_new_server_finds_what_another_made(database: TestDatabase) {
     two.delete_namespace("app").await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     let error = one.namespace("app").await.unwrap_err();
+    assert!(matches!(error, Error::NamespaceNotFound { .. }));
+}
+
+async fn a_renewed_token_is_the_only_one(database: TestDatabase) {
+    let events = events(&database).await;
+    let (_, old) = events
+        .create_namespace(NewNamespace::new("app"))
+        .await
+        .unwrap();
+    let namespace = events.namespace("app").await.unwrap();
+    namespace
+        .write_message("a", message("{}"), None)
+        .await
+        .unwrap();
+    let new = events.renew_token("app").await.unwrap();
+    let namespace = events.namespace("app").await.unwrap();
+    assert!(namespace.admits(&new) && !namespace.admits(&old));
+    assert_eq!(namespace.stream_version("a").await.unwrap(), Some(0));
+    let error = events.renew_token("nobody").await.unwrap_err();
     assert!(matches!(error, Error::NamespaceNotFound { .. }));
 }

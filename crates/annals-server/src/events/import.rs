@@ -150,7 +150,7 @@ impl Importing {
     }
 
     async fn take(&mut self, pieces: &mut axum::body::BodyDataStream) -> Result<(), End> {
-        let mut lines = Lines::default();
+        let mut lines = Lines::for_requests_of(self.most_bytes);
         loop {
             let piece = match tokio::time::timeout(self.read_timeout, pieces.next()).await {
                 Ok(Some(Ok(piece))) => piece,

@@ -2,8 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 
-/// Bytes that a line may have.
-pub(crate) const LONGEST: usize = 1 << 20;
+/// Bytes that a line may have whatever requests may: as many as EventoDB takes.
+const CUSTOMARY: usize = 1 << 20;
 
 /// A line with its number, which counts from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,14 +14,16 @@ pub(crate) struct Line {
 
 /// A line is longer than any may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the line is longer than {LONGEST} bytes")]
+#[error("the line is longer than {longest} bytes: raise MAX_REQUEST_BYTES")]
 pub(crate) struct TooLong {
     pub(crate) number: u64,
+    pub(crate) longest: usize,
 }
 
 /// Divides pieces into lines, and passes over blank ones.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Lines {
+    longest: usize,
     held: BytesMut,
     /// Bytes of what is held in which there is no end of a line.
     seen: usize,
@@ -29,6 +31,17 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
+    /// Lines of messages that came in requests of up to so many bytes: whatever was written can be imported.
+    /// What an export has around a message, and numbers written out, are far less than the message again.
+    pub(crate) fn for_requests_of(bytes: usize) -> Self {
+        Self {
+            longest: bytes.saturating_mul(2).max(CUSTOMARY),
+            held: BytesMut::new(),
+            seen: 0,
+            count: 0,
+        }
+    }
+
     /// Takes the next piece.
     pub(crate) fn push(&mut self, piece: &[u8]) {
         self.held.extend_from_slice(piece);
@@ -60,9 +73,10 @@ impl Lines {
     }
 
     fn bounded(&self, length: usize) -> Result<(), TooLong> {
-        if length > LONGEST {
+        if length > self.longest {
             return Err(TooLong {
                 number: self.count + 1,
+                longest: self.longest,
             });
         }
         Ok(())
@@ -81,7 +95,7 @@ mod tests {
     use super::*;
 
     fn all(pieces: &[&[u8]]) -> Vec<(u64, String)> {
-        let mut lines = Lines::default();
+        let mut lines = Lines::for_requests_of(1024);
         let mut found = Vec::new();
         for piece in pieces {
             lines.push(piece);
@@ -112,12 +126,16 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_is_known_before_its_end() {
-        let mut lines = Lines::default();
+        let mut lines = Lines::for_requests_of(1024);
         lines.push(b"short\n");
-        lines.push(&vec![b'x'; LONGEST]);
+        lines.push(&vec![b'x'; CUSTOMARY]);
         assert_eq!(lines.next().unwrap().unwrap().number, 1);
         assert_eq!(lines.next(), Ok(None));
         lines.push(b"x");
-        assert_eq!(lines.next(), Err(TooLong { number: 2 }));
+        let too_long = TooLong {
+            number: 2,
+            longest: CUSTOMARY,
+        };
+        assert_eq!(lines.next(), Err(too_long));
     }
 }
