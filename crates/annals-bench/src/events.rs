@@ -4,11 +4,15 @@
 //! |---|---|
 //! | [`peer`] | the function of that shape, driven by pgbench on the same server |
 //! | [`appends`] | many writers, and one alone |
+//! | [`http`] | the same writes to the program, from outside |
 //! | [`growth`] | appends to a large namespace, and reads of a stream |
 
 mod appends;
 mod growth;
+mod http;
 mod peer;
+
+use std::time::Duration;
 
 use annals_events::{Events, EventsOptions, Namespace, NewMessage, NewNamespace};
 use annals_record::Json;
@@ -21,6 +25,9 @@ const FLAVORS: [Flavor; 2] = [Flavor::Postgres, Flavor::Timescale];
 /// Writers at once.
 const WRITERS: usize = 32;
 
+/// How long one turn takes.
+const TIME: Duration = Duration::from_secs(4);
+
 /// Streams of each category.
 const STREAMS: usize = 1_000;
 
@@ -29,6 +36,7 @@ const DATA: &str = r#"{"account": "8f14e45f-ceea-467f-a0e6-1a2b3c4d5e6f", "amoun
 
 pub(crate) async fn run(options: &Options, report: &mut Report) {
     appends::run(options, report).await;
+    http::run(options, report).await;
     growth::run(options, report).await;
 }
 

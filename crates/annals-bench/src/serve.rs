@@ -15,7 +15,7 @@
 mod client;
 mod latency;
 mod load;
-mod program;
+pub(crate) mod program;
 mod requests;
 mod start;
 

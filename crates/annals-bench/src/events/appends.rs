@@ -2,21 +2,18 @@
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use annals_events::Namespace;
 
-use super::{FLAVORS, WRITERS, message, namespace, peer, stream};
+use super::{FLAVORS, TIME, WRITERS, message, namespace, peer, stream};
 use crate::{
     Options,
     bed::{Bed, SETTINGS},
     measure::{Clock, Turn, Way, contest},
     report::{Report, median, two_digits, verdict},
 };
-
-/// How long one turn takes.
-const TIME: Duration = Duration::from_secs(4);
 
 /// How many times the peer's rate appends must reach, by categories.
 const GOALS: [(usize, f64); 2] = [(1, 4.0), (50, 2.0)];

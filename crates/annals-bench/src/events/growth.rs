@@ -115,7 +115,10 @@ async fn appends(namespace: &Namespace, rng: &mut fastrand::Rng) -> Duration {
 /// The median time of a read of a stream of so many messages.
 async fn reads(namespace: &Namespace, length: usize) -> Duration {
     let last = i64::try_from(length).expect("a length") - READ.cast_signed();
-    assert!(last > 0, "streams of {length} messages: give --large-rows more");
+    assert!(
+        last > 0,
+        "streams of {length} messages: give --large-rows more"
+    );
     let mut rng = fastrand::Rng::with_seed(1);
     let mut times = Vec::new();
     for _ in 0..500 {

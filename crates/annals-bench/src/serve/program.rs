@@ -33,6 +33,10 @@ pub(crate) struct Program {
 }
 
 impl Program {
+    /// The token of the event store's namespace `default`.
+    pub(crate) const EVENTS_TOKEN: &str =
+        "ns_ZGVmYXVsdA_0000000000000000000000000000000000000000000000000000000000000000";
+
     /// Starts it on a database, with nothing of this process's settings, and waits for its line.
     /// `home` is its directory, where it also leaves what it says on the way.
     pub(crate) fn start(options: &Options, url: &str, home: &Path) -> Self {
@@ -44,7 +48,10 @@ impl Program {
         for port in ["--http-addr", "--otlp-grpc-addr", "--otlp-http-addr"] {
             command.args([port, "127.0.0.1:0"]);
         }
-        command.env_clear().env("DATABASE_URL", url);
+        command
+            .env_clear()
+            .env("DATABASE_URL", url)
+            .env("EVENTODB_TOKEN", Self::EVENTS_TOKEN);
         command.current_dir(home).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(log);
         let spawned = Instant::now();
