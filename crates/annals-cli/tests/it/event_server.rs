@@ -55,7 +55,7 @@ fn assert_opens_http_alone(ready: &Value) {
 }
 
 /// Follows everything; gives the stream once it is ready.
-fn follow(address: SocketAddr) -> BufReader<TcpStream> {
+pub(crate) fn follow(address: SocketAddr) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(

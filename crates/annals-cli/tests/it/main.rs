@@ -10,6 +10,7 @@ mod bars;
 mod bars_pandas;
 mod commands;
 mod event_commands;
+mod event_order;
 mod event_server;
 mod event_transfer;
 mod outage;
