@@ -50,12 +50,15 @@ impl IdleLimit {
         Self(tokio::spawn(async move {
             loop {
                 released.notified().await;
-                tokio::time::sleep(IDLE_GRACE).await;
-                while pool.num_idle() > max_idle
-                    && let Some(connection) = pool.try_acquire()
-                {
-                    // A connection that cannot say goodbye is gone all the same.
-                    let _ = connection.close().await;
+                // As long as there are more than may stay: one that was given back may still be on its way.
+                while pool.size() as usize > max_idle {
+                    tokio::time::sleep(IDLE_GRACE).await;
+                    while pool.num_idle() > max_idle
+                        && let Some(connection) = pool.try_acquire()
+                    {
+                        // A connection that cannot say goodbye is gone all the same.
+                        let _ = connection.close().await;
+                    }
                 }
             }
         }))
