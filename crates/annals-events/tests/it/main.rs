@@ -9,6 +9,7 @@
 
 mod appending;
 mod breaking;
+mod community;
 mod importing;
 mod namespaces;
 mod public_sql;
