@@ -5,8 +5,10 @@
 //! | [`peer`] | the function of that shape, driven by pgbench on the same server |
 //! | [`appends`] | many writers, and one alone |
 //! | [`http`] | the same writes to the program, from outside |
+//! | [`apart`] | two namespaces |
 //! | [`growth`] | appends to a large namespace, and reads of a stream |
 
+mod apart;
 mod appends;
 mod growth;
 mod http;
@@ -37,6 +39,7 @@ const DATA: &str = r#"{"account": "8f14e45f-ceea-467f-a0e6-1a2b3c4d5e6f", "amoun
 pub(crate) async fn run(options: &Options, report: &mut Report) {
     appends::run(options, report).await;
     http::run(options, report).await;
+    apart::run(options, report).await;
     growth::run(options, report).await;
 }
 
