@@ -9,6 +9,7 @@
 mod bars;
 mod bars_pandas;
 mod commands;
+mod event_client;
 mod event_commands;
 mod event_order;
 mod event_server;
