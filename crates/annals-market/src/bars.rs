@@ -228,7 +228,7 @@ impl Bars {
     }
 
     /// Rolls some of the changed minutes up into the stored longer bars, in one transaction. See
-    /// [`refresh`](crate::refresh); [`keep`](crate::refresh::keep) does it over and over.
+    /// [`refresh`](mod@crate::refresh); [`keep`](crate::refresh::keep) does it over and over.
     ///
     /// # Errors
     ///

@@ -10,7 +10,7 @@
 //! | [`writer`] | bounded, batched, acknowledged writes: [`Writer`] |
 //! | [`session`] | a connection that is kept between works: [`Session`] |
 //! | [`work`] | a family's own statements in one transaction: [`Work`] |
-//! | [`listen`] | hearing of what others do: [`Listener`](listen::Listener) |
+//! | [`listen`] | hearing of what others do: [`Listener`] |
 //! | [`query`] | typed reads with filters, orders and cursors: [`Query`] |
 //! | [`dead_letter`] | rows that their table refused |
 //! | [`migrate`] | numbered, reversible, embedded migrations |
