@@ -11,7 +11,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -58,10 +58,11 @@ async fn started(roads: Arc<EventRoads>, request: Request) -> Result<Response, F
     }
     // Not bounded, so that a client that reads nothing before all is sent holds nothing up; an event is
     // small and stands for a thousand records.
-    let (sender, receiver) = mpsc::unbounded_channel();
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let most_bytes = roads.roads.gate.max_bytes;
     let importing = Importing {
         namespace,
-        most_bytes: roads.roads.gate.max_bytes,
+        most_bytes,
         read_timeout: roads.roads.gate.read_timeout,
         started: Instant::now(),
         sender,
@@ -73,11 +74,35 @@ async fn started(roads: Arc<EventRoads>, request: Request) -> Result<Response, F
         importing.run(body).await;
         drop(permit);
     });
-    let events = stream::unfold(receiver, |mut receiver| async {
-        let event: Bytes = receiver.recv().await?;
-        Some((Ok::<_, Infallible>(event), receiver))
+    // EventoDB's server answers when an import is over: its clients may read the status and hang up, and
+    // what they sent has to be there by then. What may take long, or has no end yet, is told of on the way.
+    let is_short = length(&head.headers).is_some_and(|length| length <= most_bytes);
+    let mut first = Vec::new();
+    while let Some(event) = receiver.recv().await {
+        let is_enough = event.is_last || !is_short;
+        first.push(event);
+        if is_enough {
+            break;
+        }
+    }
+    let rest = stream::unfold(receiver, |mut receiver| async {
+        Some((receiver.recv().await?, receiver))
     });
-    Ok(stream_of(Body::from_stream(events)))
+    let events = stream::iter(first).chain(rest);
+    let bytes = events.map(|event| Ok::<_, Infallible>(event.bytes));
+    Ok(stream_of(Body::from_stream(bytes)))
+}
+
+/// The length of a body, when it was told.
+fn length(headers: &HeaderMap) -> Option<usize> {
+    let length = headers.get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}
+
+/// What is told of an import.
+struct Event {
+    bytes: Bytes,
+    is_last: bool,
 }
 
 /// An import in progress.
@@ -88,7 +113,7 @@ struct Importing {
     /// How long the next piece may take to arrive.
     read_timeout: std::time::Duration,
     started: Instant,
-    sender: mpsc::UnboundedSender<Bytes>,
+    sender: mpsc::UnboundedSender<Event>,
     records: Vec<Record>,
     bytes: usize,
     imported: u64,
@@ -124,9 +149,10 @@ impl Importing {
             Ok(()) => {
                 let elapsed = self.started.elapsed().as_secs_f64();
                 let imported = self.imported;
-                let _ = self.tell(&format!(
+                let data = format!(
                     "{{\"done\":true,\"imported\":{imported},\"elapsed\":\"{elapsed:.1}s\"}}"
-                ));
+                );
+                let _ = self.tell(&data, true);
             }
             Err(End::Alone) => {}
             Err(End::Failed {
@@ -139,9 +165,8 @@ impl Importing {
                     0 => String::new(),
                     line => format!(",\"line\":{line}"),
                 };
-                let _ = self.tell(&format!(
-                    "{{\"error\":\"{code}\",\"message\":{message}{line}}}"
-                ));
+                let data = format!("{{\"error\":\"{code}\",\"message\":{message}{line}}}");
+                let _ = self.tell(&data, true);
                 // A connection that is closed while its client sends may take the answer along.
                 let rest = async { while let Some(Ok(_)) = pieces.next().await {} };
                 let _ = tokio::time::timeout(self.read_timeout, rest).await;
@@ -194,7 +219,10 @@ impl Importing {
         }
         let last = self.write().await?;
         let imported = self.imported;
-        self.tell(&format!("{{\"imported\":{imported},\"gpos\":{last}}}"))
+        self.tell(
+            &format!("{{\"imported\":{imported},\"gpos\":{last}}}"),
+            false,
+        )
     }
 
     /// Writes what is held, in one transaction; gives the place of the last record.
@@ -218,8 +246,9 @@ impl Importing {
         Ok(last)
     }
 
-    fn tell(&self, data: &str) -> Result<(), End> {
-        let event = Bytes::from(format!("data: {data}\n\n"));
+    fn tell(&self, data: &str, is_last: bool) -> Result<(), End> {
+        let bytes = Bytes::from(format!("data: {data}\n\n"));
+        let event = Event { bytes, is_last };
         self.sender.send(event).map_err(|_| End::Alone)
     }
 }

@@ -21,6 +21,7 @@ on_every_backend!(
     batches_are_told_and_stay_when_a_later_one_fails,
     a_place_that_is_taken_is_refused,
     an_import_by_force_begins_anew,
+    who_hangs_up_at_the_head_of_the_answer_has_everything_imported,
 );
 
 fn line(stream: &str, position: i64, global: i64) -> String {
@@ -178,9 +179,36 @@ async fn an_import_by_force_begins_anew(database: TestDatabase) {
     assert_eq!(first, json!({ "position": 0, "globalPosition": 1 }));
 }
 
+/// Clients of EventoDB look at the status alone, as its server answers once all is over.
+async fn who_hangs_up_at_the_head_of_the_answer_has_everything_imported(database: TestDatabase) {
+    let served = on(&database).await;
+    for (count, force) in [(3, ""), (2_500, "&force=true")] {
+        let mut stream = TcpStream::connect(served.http).await.unwrap();
+        let body = lines(count).join("\n");
+        let request = format!(
+            "POST /import?token={TOKEN}{force} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        within(async {
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+        })
+        .await;
+        assert!(head.starts_with(b"HTTP/1.1 200 "));
+        drop(stream);
+        let version = result(&served, r#"["stream.version", "a-1"]"#).await;
+        assert_eq!(version, json!(count - 1));
+    }
+}
+
 #[tokio::test]
 async fn a_line_that_cannot_be_taken_is_named() {
-    let served = in_memory().await;
+    // Where requests are small, lines have their customary bound.
+    let settings = [("EVENTODB_TOKEN", TOKEN), ("MAX_REQUEST_BYTES", "16KiB")];
+    let served = serving::in_memory(&settings).await;
     let good = line("a-1", 0, 1);
     let change = |from: &str, to: &str| {
         let changed = good.replace(from, to);
