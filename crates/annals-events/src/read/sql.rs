@@ -24,8 +24,12 @@ macro_rules! messages {
     };
 }
 
-pub(super) const STREAM: &str =
-    messages!(r#"WHERE stream_name = $3 AND "position" >= $1 ORDER BY "position" LIMIT $2"#);
+// Values stand in subqueries so that the planner does not see them: no plan is better for knowing them, and
+// with many chunks making one for each read takes longer than reading.
+pub(super) const STREAM: &str = messages!(
+    r#"WHERE stream_name = (SELECT CAST($3 AS TEXT)) AND "position" >= (SELECT CAST($1 AS BIGINT))
+       ORDER BY "position" LIMIT (SELECT CAST($2 AS BIGINT))"#
+);
 
 pub(super) const STREAM_BY_GLOBAL_POSITION: &str =
     messages!(r#"WHERE stream_name = $3 AND global_position >= $1 ORDER BY "position" LIMIT $2"#);
@@ -43,16 +47,16 @@ pub(super) const LAST_OF_TYPE: &str =
 macro_rules! by_global_position {
     ($($condition:expr),*) => {
         messages!(
-            "WHERE global_position >= $1",
+            "WHERE global_position >= (SELECT CAST($1 AS BIGINT))",
             $(" AND ", $condition,)*
-            " ORDER BY global_position LIMIT $2"
+            " ORDER BY global_position LIMIT (SELECT CAST($2 AS BIGINT))"
         )
     };
 }
 
 macro_rules! of_category {
     () => {
-        "category = $3"
+        "category = (SELECT CAST($3 AS TEXT))"
     };
 }
 
