@@ -69,12 +69,12 @@ pub(crate) async fn create_registry(store: &Store) -> Result<()> {
 
 /// The namespace of an id.
 pub(crate) async fn find(store: &Store, id: &str) -> Result<Option<Entry>> {
-    store.run(Access::Statement, Find(id.to_owned())).await
+    store.run(Access::Read, Find(id.to_owned())).await
 }
 
 /// All namespaces, the newest first.
 pub(crate) async fn list(store: &Store) -> Result<Vec<Entry>> {
-    store.run(Access::Statement, List).await
+    store.run(Access::Read, List).await
 }
 
 /// Enters a namespace whose id, schema and token nobody has; tells whether it did.

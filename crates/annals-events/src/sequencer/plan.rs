@@ -165,22 +165,22 @@ impl<'a> Planning<'a, '_> {
     fn place(&mut self, request: &'a Request) -> Verdict {
         // A repeated request is one whose every message is there: only then was it committed.
         let mut places = Vec::new();
-        let mut new = None;
+        let mut repeated = None;
+        let mut is_new = false;
         for (append, message) in request.messages() {
             match self.look_up(&append.stream, message) {
-                Found::Same(place) => places.push(place),
-                Found::New => new = new.or(message.id.or(Some(Uuid::nil()))),
+                Found::New => is_new = true,
+                Found::Same(place) => {
+                    places.push(place);
+                    repeated = message.id;
+                }
                 Found::Other => return Verdict::IdConflict(message.id.unwrap_or_default()),
             }
         }
-        if new.is_none() {
-            return Verdict::Placed(places);
-        }
-        let repeated = request
-            .messages()
-            .find(|(append, message)| !matches!(self.look_up(&append.stream, message), Found::New));
-        if let Some((_, message)) = repeated {
-            return Verdict::IdConflict(message.id.unwrap_or_default());
+        match repeated {
+            Some(id) if is_new => return Verdict::IdConflict(id),
+            Some(_) => return Verdict::Placed(places),
+            None => {}
         }
         self.append(request)
     }
@@ -333,6 +333,7 @@ mod tests {
             request("b", None, vec![message(1, "{\"n\":1}")]),
             request("a", None, vec![message(2, "{}")]),
             request("a", None, vec![message(3, "{}"), message(1, "{\"n\":1}")]),
+            request("a", None, vec![message(1, "{\"n\":1}"), message(3, "{}")]),
             request("a", None, vec![message(4, "{}")]),
             request("a", None, vec![message(4, "{}")]),
             request("a", None, vec![message(4, "{\"other\":true}")]),
@@ -344,6 +345,7 @@ mod tests {
             conflict(1),
             conflict(1),
             Verdict::Placed(vec![place(0, 1)]),
+            conflict(1),
             conflict(1),
             Verdict::Placed(vec![place(10, 11)]),
             Verdict::Placed(vec![place(10, 11)]),
