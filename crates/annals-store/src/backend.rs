@@ -5,7 +5,7 @@ pub(crate) mod sqlite;
 
 use std::{sync::Arc, time::Duration};
 
-use annals_record::{Descriptor, Record, Value};
+use annals_record::{Descriptor, Record, Timestamp, Value};
 use sqlx::pool::PoolConnection;
 
 use crate::{
@@ -124,6 +124,8 @@ macro_rules! forward {
 forward! {
     /// Asks for an answer.
     async fn ping(&self) -> Result<()>;
+    /// What time it is there.
+    async fn now(&self) -> Result<Timestamp>;
     /// Closes every connection.
     async fn close(&self) -> ();
     /// Runs a script in one transaction, alone among migrations.

@@ -84,6 +84,9 @@ pub enum Error {
         /// What to do.
         way_out: &'static str,
     },
+    /// Something about the life of a table was refused.
+    #[error(transparent)]
+    Lifecycle(Box<crate::lifecycle::LifecycleError>),
     /// A cursor does not belong to this query.
     #[error(
         "the cursor {problem}; take the cursor from the page before, with the same filters and order"

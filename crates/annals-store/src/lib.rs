@@ -13,6 +13,7 @@
 //! | [`listen`] | hearing of what others do: [`Listener`] |
 //! | [`query`] | typed reads with filters, orders and cursors: [`Query`] |
 //! | [`dead_letter`] | rows that their table refused |
+//! | [`lifecycle`] | chunks, compression, retention and the policies of them: [`Lifecycle`] |
 //! | [`migrate`] | numbered, reversible, embedded migrations |
 //! | [`error`] | what can go wrong, and what is done about it |
 //! | [`metrics`] | the names of the metrics |
@@ -24,6 +25,7 @@ pub mod config;
 mod ddl;
 pub mod dead_letter;
 pub mod error;
+pub mod lifecycle;
 pub mod listen;
 pub mod metrics;
 pub mod migrate;
@@ -41,6 +43,7 @@ pub use capabilities::{Capabilities, Edition};
 pub use config::{ConfigError, DatabaseConfig};
 pub use dead_letter::{DeadLetter, DeadLetters};
 pub use error::{Action, DriverError, Error, Refusal, Result, WriteError};
+pub use lifecycle::{AgingTable, Interval, Lifecycle, LifecycleError};
 pub use listen::{Heard, Listener};
 pub use migrate::{MigrationError, Migrations, Migrator};
 pub use query::{Page, Query};

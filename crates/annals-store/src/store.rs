@@ -284,6 +284,10 @@ impl Store {
         Session::open(Arc::clone(&self.backend)).await
     }
 
+    pub(crate) fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
     /// Asks the database for an answer, and sets the pool's gauges.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use annals_record::{OnConflict, Record, Value};
+use annals_record::{OnConflict, Record, Timestamp, TimestampMicros, Value};
 use futures_util::TryStreamExt as _;
 use sqlx::{Connection as _, PgConnection, PgPool, Row as _, pool::PoolConnection};
 
@@ -152,6 +152,15 @@ impl Postgres {
             .ping()
             .await
             .map_err(Error::statement("pinging"))
+    }
+
+    pub(crate) async fn now(&self) -> Result<Timestamp> {
+        let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        let micros: i64 = sqlx::query_scalar(sql)
+            .fetch_one(&mut *self.acquire().await?)
+            .await
+            .map_err(Error::statement("asking for the time"))?;
+        Ok(TimestampMicros::from_unix_micros(micros).map_or(Timestamp::MAX, Timestamp::from))
     }
 
     pub(crate) async fn close(&self) {

@@ -11,7 +11,7 @@ mod thread;
 
 use std::time::Duration;
 
-use annals_record::{Record, Value};
+use annals_record::{Record, Timestamp, Value};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{
@@ -190,6 +190,10 @@ impl Sqlite {
             connection.query_row("SELECT 1", [], |_| Ok(()))
         })
         .await
+    }
+
+    pub(crate) async fn now(&self) -> Result<Timestamp> {
+        Ok(Timestamp::now())
     }
 
     pub(crate) async fn close(&self) {
