@@ -1,11 +1,13 @@
 //! The table `traces`: one row for each trace, kept in the transaction of its spans.
 
+mod forget;
 mod summary;
 mod upsert;
 
 use annals_record::{Filter, Json, Record, TextEnum, Timestamp, TimestampMicros, Uuid};
 use annals_store::Store;
 
+pub(crate) use forget::Forget;
 pub(crate) use upsert::Directory;
 
 use crate::{Error, Result, Span};

@@ -9,6 +9,7 @@
 //! | [`models`] | which models were at work, with their counts and versions |
 //! | [`regression`] | whether a model became slower than before, or than its version before |
 //! | [`analysis`] | what was unusual: slow spans, an idle GPU, batches hardly filled |
+//! | [`life`] | what becomes of spans as they age, and of the directory with them |
 //!
 //! This crate knows no protocol: what arrives by OTLP has become a [`Span`] before it gets here.
 
@@ -17,6 +18,7 @@ mod bind;
 pub mod directory;
 pub mod error;
 pub mod latency;
+pub mod life;
 pub mod models;
 pub mod regression;
 pub mod span;
@@ -34,4 +36,5 @@ pub use span::{Span, SpanKind, StatusCode};
 pub use spans::{SpanFilter, SpanOrder, SpanPage, SpanStore, Spans, SpansOptions};
 
 /// The tables of this crate.
-pub static MIGRATIONS: Migrations = annals_store::migrations!("telemetry", "0001_spans");
+pub static MIGRATIONS: Migrations =
+    annals_store::migrations!("telemetry", "0001_spans", "0002_trace_times");

@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use annals_record::{Filter, Timestamp};
-use annals_store::{Store, Writer, WriterOptions, WriterReport, Written};
+use annals_store::{Lifecycle, Store, Writer, WriterOptions, WriterReport, Written};
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use crate::{
     Analysis, Error, Latency, MIGRATIONS, Model, Regression, RegressionRule, Result, Span, Trace,
-    analysis, directory, latency, models, regression,
+    analysis, directory, latency, life, models, regression,
 };
 
 /// Rows of a listing when nobody says how many.
@@ -147,6 +147,12 @@ impl Spans {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What becomes of spans as they age: chunks, compression, retention.
+    #[must_use]
+    pub fn lifecycle(&self) -> Lifecycle {
+        self.store.lifecycle(life::spans(self.store.names()))
     }
 
     /// The writer, for tickets, replay and counts.

@@ -40,7 +40,7 @@ async fn migrations_go_back_on_filled_tables(database: TestDatabase) {
         let undone = spans
             .store()
             .migrator(&[&MIGRATIONS])
-            .down(1)
+            .down(2)
             .await
             .unwrap();
         assert_eq!(
@@ -48,7 +48,7 @@ async fn migrations_go_back_on_filled_tables(database: TestDatabase) {
                 .iter()
                 .map(|one| one.set.as_str())
                 .collect::<Vec<_>>(),
-            ["telemetry"]
+            ["telemetry", "telemetry"]
         );
         assert!(spans.store().check_table::<Span>().await.is_err());
         assert_eq!(

@@ -1,0 +1,1 @@
+DROP INDEX {traces_start_time_idx};

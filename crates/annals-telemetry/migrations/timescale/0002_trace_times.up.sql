@@ -1,0 +1,1 @@
+-- Nothing more: `traces` is an ordinary table here too.

@@ -1,0 +1,234 @@
+//! Rows of the directory whose spans are gone by age.
+//!
+//! When a range of time is emptied, a row of `traces` goes if it ended there and no span of it is left. A trace that
+//! reaches beyond the range keeps its row until its end is gone too, and keeps its summary as it was written:
+//! counts, times and status tell what was stored, not what is left.
+//!
+//! # Spans that come meanwhile
+//!
+//! A batch inserts its spans, then inserts or updates their rows of the directory, then commits. No row may be
+//! deleted of which a committed span is there. One statement that deletes what has no span would do just that: it
+//! waits for the batch that is updating the row, goes on with the row that the batch left, and looks for spans
+//! in its own snapshot, from before the batch committed. So rows are locked by one statement, and looked at
+//! and deleted by the next, whose snapshot is younger than the locks:
+//!
+//! - A batch that had touched the row before it was locked has ended, and its spans are seen. The row may
+//!   have grown beyond the times in which spans are looked for; then it stays.
+//! - A batch that comes to the row after it was locked waits. When the row is deleted, its `INSERT … ON CONFLICT`
+//!   finds nothing in its way and makes the row anew, of its own spans, which are all that there are.
+//!
+//! Rows are locked in the order of their ids, as batches lock them, so that neither waits in a circle. SQLite has one
+//! writer at a time.
+
+use std::collections::BTreeSet;
+
+use annals_record::{Record, TimestampMicros, Uuid, Value};
+use annals_store::{
+    Access, DriverError, Error, Names, Result, Store, Work,
+    lifecycle::{Derived, Emptied},
+    rusqlite,
+    sql::PgTimestamp,
+    sqlx,
+};
+use futures_util::future::{BoxFuture, FutureExt as _};
+
+/// Rows that are deleted in one transaction, so that batches wait for little.
+const STEP: usize = 10_000;
+
+/// Rows that are looked for at once: looking begins at the range's beginning each time.
+const FOUND: i64 = 100_000;
+
+const INSIDE: &str = include_str!("forget/inside.sql");
+const BEFORE: &str = include_str!("forget/before.sql");
+const DELETE: &str = include_str!("forget/delete.postgres.sql");
+const DELETE_ON_SQLITE: &str = include_str!("forget/delete.sqlite.sql");
+const SUMMARIES: &str = include_str!("forget/summaries.postgres.sql");
+
+/// Lets rows of `traces` go with their spans.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Forget;
+
+impl Derived for Forget {
+    fn follow<'a>(
+        &'a self,
+        store: &'a Store,
+        names: &'a Names,
+        emptied: Emptied,
+    ) -> BoxFuture<'a, Result<u64>> {
+        follow(store, names, emptied).boxed()
+    }
+}
+
+/// A row that may have to go, and its times.
+#[derive(Clone, Debug, PartialEq, Record)]
+#[record(crate = "annals_record", table = "traces")]
+struct Found {
+    id: Uuid,
+    start_time: TimestampMicros,
+    end_time: TimestampMicros,
+}
+
+async fn follow(store: &Store, names: &Names, emptied: Emptied) -> Result<u64> {
+    // Before every time when the range has no beginning: both dialects sort it so.
+    let from = emptied.from.map_or(i64::MIN, |from| from.unix_micros());
+    let until = emptied.until.unix_micros();
+    let range = || {
+        vec![
+            Value::Timestamp(from),
+            Value::Timestamp(until),
+            Value::Int8(FOUND),
+        ]
+    };
+    let mut followed = 0;
+    loop {
+        let found: Vec<Found> = store.fetch(names.statement(INSIDE), range()).await?;
+        let forgotten = forget(store, names, &found).await?;
+        followed += forgotten;
+        // What had to stay has a span now and is not found again.
+        if found.len() < FOUND as usize || forgotten == 0 {
+            break;
+        }
+    }
+    let mut after = Uuid::nil();
+    while emptied.from.is_some() {
+        let mut values = range();
+        values.push(Value::Uuid(after));
+        let found: Vec<Found> = store.fetch(names.statement(BEFORE), values).await?;
+        followed += forget(store, names, &found).await?;
+        match found.last() {
+            Some(last) if found.len() == FOUND as usize => after = last.id,
+            _ => break,
+        }
+    }
+    Ok(followed)
+}
+
+/// Deletes those of the rows that may go, in steps; gives their number.
+async fn forget(store: &Store, names: &Names, found: &[Found]) -> Result<u64> {
+    let mut forgotten = 0;
+    let mut parts = BTreeSet::new();
+    for step in found.chunks(STEP) {
+        let (Some(from), Some(until)) = (
+            step.iter().map(|row| row.start_time.unix_micros()).min(),
+            step.iter().map(|row| row.end_time.unix_micros()).max(),
+        ) else {
+            break;
+        };
+        let delete = Delete {
+            names: names.clone(),
+            ids: step.iter().map(|row| row.id).collect(),
+            from,
+            until,
+        };
+        let deleted = store.run(Access::Write, delete).await?;
+        forgotten += deleted.rows;
+        parts.extend(deleted.parts);
+    }
+    if !parts.is_empty() {
+        let summaries = Summaries(names.clone(), parts.into_iter().collect());
+        // Makes finding rows cheaper and changes nothing else: somebody who has the table's locks for long
+        // (a vacuum by hand) is not waited for, and a user who may not do it does without.
+        let _ = store.run(Access::Write, summaries).await;
+    }
+    Ok(forgotten)
+}
+
+/// What a driver's failure becomes.
+fn failed<E: Into<DriverError>>() -> impl FnOnce(E) -> Error {
+    Error::statement("letting traces go with their spans")
+}
+
+/// Deletes rows of which no span is left between two times.
+struct Delete {
+    names: Names,
+    ids: Vec<Uuid>,
+    from: i64,
+    until: i64,
+}
+
+struct Deleted {
+    rows: u64,
+    /// Where in the table they were, on PostgreSQL.
+    parts: Vec<i64>,
+}
+
+impl Work for Delete {
+    type Output = Deleted;
+    type Error = Error;
+
+    fn run_postgres<'a>(
+        self,
+        connection: &'a mut sqlx::PgConnection,
+        _names: &'a Names,
+    ) -> BoxFuture<'a, Result<Deleted>> {
+        async move {
+            let lock = "SELECT FROM {traces} WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+            sqlx::query(self.names.statement(lock))
+                .bind(&self.ids)
+                .execute(&mut *connection)
+                .await
+                .map_err(failed())?;
+            let parts: Vec<i64> = sqlx::query_scalar(self.names.statement(DELETE))
+                .bind(&self.ids)
+                .bind(PgTimestamp(self.from))
+                .bind(PgTimestamp(self.until))
+                .fetch_all(connection)
+                .await
+                .map_err(failed())?;
+            Ok(Deleted {
+                rows: parts.len() as u64,
+                parts,
+            })
+        }
+        .boxed()
+    }
+
+    fn run_sqlite(self, connection: &rusqlite::Connection, _names: &Names) -> Result<Deleted> {
+        let delete = || {
+            let sql = self.names.statement(DELETE_ON_SQLITE);
+            let mut statement = connection.prepare_cached(sql.as_str())?;
+            let mut rows = 0;
+            for id in &self.ids {
+                let id = id.hyphenated().to_string();
+                rows += statement.execute((id, self.from, self.until))?;
+            }
+            Ok(Deleted {
+                rows: rows as u64,
+                parts: Vec::new(),
+            })
+        };
+        delete().map_err(failed::<rusqlite::Error>())
+    }
+}
+
+/// Has ranges of pages summarised anew.
+struct Summaries(Names, Vec<i64>);
+
+impl Work for Summaries {
+    type Output = ();
+    type Error = Error;
+
+    fn run_postgres<'a>(
+        self,
+        connection: &'a mut sqlx::PgConnection,
+        _names: &'a Names,
+    ) -> BoxFuture<'a, Result<()>> {
+        async move {
+            sqlx::query("SET LOCAL lock_timeout = '1s'")
+                .execute(&mut *connection)
+                .await
+                .map_err(failed())?;
+            sqlx::query(self.0.statement(SUMMARIES))
+                .bind(self.1)
+                .execute(connection)
+                .await
+                .map_err(failed())?;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn run_sqlite(self, _connection: &rusqlite::Connection, _names: &Names) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,28 @@
+//! What becomes of spans as they age.
+//!
+//! Spans are kept until a policy says otherwise, and compressed when they are a week old where the server can. The
+//! directory `traces` follows them: when spans are gone by age, so are the rows of traces that ended with them,
+//! and [`get_trace`](crate::SpanStore::get_trace) says that there is no such trace. A trace that reaches into
+//! what is kept has its row still, with the counts, times and status of all that was stored.
+//!
+//! Spans of one service that are deleted leave the directory as it is until their age is reached.
+
+use annals_store::{AgingTable, Interval, Names};
+
+use crate::{Span, directory::Forget};
+
+/// Days after which spans are compressed unless a policy says otherwise: those that arrive late have come by
+/// then, and what is asked for most is read as rows.
+const COMPRESSED_AFTER: u16 = 7;
+
+/// The tables of this crate that age.
+#[must_use]
+pub fn tables(names: &Names) -> Vec<AgingTable> {
+    vec![spans(names)]
+}
+
+pub(crate) fn spans(names: &Names) -> AgingTable {
+    AgingTable::of::<Span>(names)
+        .compressed_after(Some(Interval::days(COMPRESSED_AFTER)))
+        .with_derived(Forget)
+}
