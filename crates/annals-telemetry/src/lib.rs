@@ -30,6 +30,7 @@ pub use analysis::{Analysis, Anomaly, AnomalyCounts, AnomalyKind, Severity};
 pub use directory::{Trace, TraceStatus};
 pub use error::{Error, Result};
 pub use latency::Latency;
+pub use life::tables;
 pub use models::Model;
 pub use regression::{LatencyWindow, Regression, RegressionAlert, RegressionRule, Side, Verdict};
 pub use span::{Span, SpanKind, StatusCode};
