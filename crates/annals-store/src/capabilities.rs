@@ -51,6 +51,11 @@ impl ExtensionVersion {
             patch: parts.next().flatten().unwrap_or(0),
         })
     }
+
+    /// Versions of one line differ in what was mended alone.
+    const fn line(&self) -> (u32, u32) {
+        (self.major, self.minor)
+    }
 }
 
 impl fmt::Display for ExtensionVersion {
@@ -148,6 +153,22 @@ impl Capabilities {
         })
     }
 
+    /// Whether this program knows the version of TimescaleDB at hand. `Known` where there is none.
+    #[must_use]
+    pub fn support(&self) -> Support {
+        match &self.timescale {
+            Some(extension) if extension.version < OLDEST_SUPPORTED => Support::TooOld,
+            Some(extension) if extension.version.line() > NEWEST_KNOWN.line() => Support::Newer,
+            _ => Support::Known,
+        }
+    }
+
+    /// Whether what needs TimescaleDB works with the version at hand. True where there is none.
+    #[must_use]
+    pub fn supported(&self) -> bool {
+        self.support() != Support::TooOld
+    }
+
     /// Faults of the versions at hand that lose or hide data, and what to do.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
@@ -156,22 +177,43 @@ impl Capabilities {
         };
         let mut findings: Vec<Finding> = KNOWN_DAMAGE
             .iter()
-            .filter(|(version, apache, _)| {
-                extension.version < *version && (extension.community || *apache)
+            .filter(|damage| {
+                extension.version < damage.fixed_in
+                    && (extension.community || damage.whom == Whom::Everybody)
             })
-            .map(|(fixed_in, _, what)| Finding {
-                fixed_in: *fixed_in,
-                what,
+            .map(|damage| Finding {
+                fixed_in: damage.fixed_in,
+                what: damage.what,
+                hits_annals: damage.whom == Whom::Annals,
             })
             .collect();
         if self.server_major == 15 {
             findings.push(Finding {
-                fixed_in: ExtensionVersion { major: 2, minor: 29, patch: 1 },
+                fixed_in: version(2, 29, 1),
                 what: "PostgreSQL 15 ends at TimescaleDB 2.28 and gets no later security fixes: plan an upgrade of PostgreSQL",
+                hits_annals: false,
             });
         }
         findings
     }
+}
+
+/// The oldest TimescaleDB with which everything here works that its edition can do.
+pub const OLDEST_SUPPORTED: ExtensionVersion = version(2, 18, 0);
+
+/// The newest TimescaleDB whose names and faults are known here.
+pub const NEWEST_KNOWN: ExtensionVersion = version(2, 29, 2);
+
+/// Whether a version of TimescaleDB is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Support {
+    /// Older than [`OLDEST_SUPPORTED`].
+    TooOld,
+    /// Known.
+    Known,
+    /// Of a later line than [`NEWEST_KNOWN`]: it should work, and nobody has tried.
+    Newer,
 }
 
 /// A known fault of the version at hand.
@@ -181,6 +223,27 @@ pub struct Finding {
     pub fixed_in: ExtensionVersion,
     /// What it does, and to whom.
     pub what: &'static str,
+    /// Whether it can hit what this program itself reads and writes, rather than what others do with the
+    /// same tables.
+    pub hits_annals: bool,
+}
+
+/// A fault that a version of TimescaleDB mended.
+struct Damage {
+    fixed_in: ExtensionVersion,
+    whom: Whom,
+    what: &'static str,
+}
+
+/// Who meets a fault.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whom {
+    /// Whoever works with the Apache edition or the Community edition by SQL of their own.
+    Everybody,
+    /// Whoever uses a feature of the Community edition that this program does not use by itself.
+    Community,
+    /// This program, on the Community edition.
+    Annals,
 }
 
 const fn version(major: u32, minor: u32, patch: u32) -> ExtensionVersion {
@@ -191,59 +254,58 @@ const fn version(major: u32, minor: u32, patch: u32) -> ExtensionVersion {
     }
 }
 
-/// From TimescaleDB's changelog: faults that lose, hide or damage rows; the version that fixed
-/// each, and whether it concerns the Apache edition too.
-const KNOWN_DAMAGE: &[(ExtensionVersion, bool, &str)] = &[
-    (
-        version(2, 19, 0),
-        false,
-        "vectorised aggregates over compressed chunks can be wrong, and a compressed NULL can read as a default",
-    ),
-    (
-        version(2, 25, 2),
-        false,
-        "generated columns read as NULL in compressed chunks, and uniqueness checks there can miss NULLs and defaults",
-    ),
-    (
-        version(2, 26, 0),
-        false,
-        "client-sorted direct-compress INSERT ... SELECT out of a compressed hypertable can lose rows",
-    ),
-    (
-        version(2, 26, 2),
-        true,
-        "chunks can be excluded wrongly when a condition is not constant, such as now() - interval",
-    ),
-    (
-        version(2, 26, 3),
-        false,
-        "overlapping refreshes of a continuous aggregate can duplicate rows",
-    ),
-    (
-        version(2, 26, 4),
-        false,
-        "merging chunks with unlike settings can damage them",
-    ),
-    (
-        version(2, 27, 0),
-        false,
-        "a bloom index on a smallint column can hide matching rows; an upgrade asks for a repair first",
-    ),
-    (
-        version(2, 29, 0),
-        false,
-        "an incremental refresh can leave out the newest bucket, and row counts of direct-compress inserts are wrong",
-    ),
-    (
-        version(2, 29, 1),
-        true,
-        "internal chunk functions miss permission checks, and damaged compressed data can crash the server (GHSA-hcfx-29v5-2rcw)",
-    ),
-    (
-        version(2, 29, 2),
-        false,
-        "SELECT DISTINCT by SkipScan can leave out rows that are not yet compressed",
-    ),
+/// From TimescaleDB's changelog: faults that lose, hide or damage rows.
+const KNOWN_DAMAGE: &[Damage] = &[
+    Damage {
+        fixed_in: version(2, 19, 0),
+        whom: Whom::Annals,
+        what: "vectorised aggregates over compressed chunks can be wrong, and a compressed NULL can read as a default",
+    },
+    Damage {
+        fixed_in: version(2, 25, 2),
+        whom: Whom::Annals,
+        what: "generated columns read as NULL in compressed chunks, and uniqueness checks there can miss NULLs and defaults",
+    },
+    Damage {
+        fixed_in: version(2, 26, 0),
+        whom: Whom::Community,
+        what: "client-sorted direct-compress INSERT ... SELECT out of a compressed hypertable can lose rows",
+    },
+    Damage {
+        fixed_in: version(2, 26, 2),
+        whom: Whom::Everybody,
+        what: "chunks can be excluded wrongly when a condition is not constant, such as now() - interval",
+    },
+    Damage {
+        fixed_in: version(2, 26, 3),
+        whom: Whom::Community,
+        what: "overlapping refreshes of a continuous aggregate can duplicate rows",
+    },
+    Damage {
+        fixed_in: version(2, 26, 4),
+        whom: Whom::Community,
+        what: "merging chunks with unlike settings can damage them",
+    },
+    Damage {
+        fixed_in: version(2, 27, 0),
+        whom: Whom::Community,
+        what: "a bloom index on a smallint column can hide matching rows; an upgrade asks for a repair first",
+    },
+    Damage {
+        fixed_in: version(2, 29, 0),
+        whom: Whom::Community,
+        what: "an incremental refresh can leave out the newest bucket, and row counts of direct-compress inserts are wrong",
+    },
+    Damage {
+        fixed_in: version(2, 29, 1),
+        whom: Whom::Everybody,
+        what: "internal chunk functions miss permission checks, and damaged compressed data can crash the server (GHSA-hcfx-29v5-2rcw)",
+    },
+    Damage {
+        fixed_in: version(2, 29, 2),
+        whom: Whom::Community,
+        what: "SELECT DISTINCT by SkipScan can leave out rows that are not yet compressed",
+    },
 ];
 
 #[cfg(test)]
@@ -291,5 +353,33 @@ mod tests {
         assert_eq!(timescale("2.29.1", true).findings().len(), 1);
         assert!(timescale("2.18.0", true).findings().len() > 8);
         assert_eq!(ExtensionVersion::parse("2.29.2-dev").unwrap().patch, 2);
+    }
+
+    #[test]
+    fn a_version_is_too_old_known_or_newer_than_this_program() {
+        assert_eq!(timescale("2.17.2", true).support(), Support::TooOld);
+        assert!(!timescale("2.17.2", false).supported());
+        for known in ["2.18.0", "2.19.3", "2.29.2", "2.29.9"] {
+            assert_eq!(timescale(known, true).support(), Support::Known, "{known}");
+        }
+        assert_eq!(timescale("2.30.0", true).support(), Support::Newer);
+        assert_eq!(timescale("3.0.0", false).support(), Support::Newer);
+        assert!(timescale("3.0.0", false).supported());
+        assert!(Capabilities::sqlite("3.51.3").supported());
+        assert!(Capabilities::postgres("17".into(), 17, None).supported());
+    }
+
+    #[test]
+    fn a_fault_of_the_columnstore_does_not_concern_who_has_none() {
+        let apache = timescale("2.19.3", false).findings();
+        assert!(!apache.is_empty() && apache.iter().all(|finding| !finding.hits_annals));
+        let community = timescale("2.19.3", true).findings();
+        assert!(community.iter().any(|finding| finding.hits_annals));
+        assert!(
+            !timescale("2.25.2", true)
+                .findings()
+                .iter()
+                .any(|finding| finding.hits_annals)
+        );
     }
 }

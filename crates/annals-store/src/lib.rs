@@ -13,6 +13,7 @@
 //! | [`listen`] | hearing of what others do: [`Listener`] |
 //! | [`query`] | typed reads with filters, orders and cursors: [`Query`] |
 //! | [`dead_letter`] | rows that their table refused |
+//! | [`diagnosis`] | what is wrong, or could be better: [`Diagnosis`] |
 //! | [`lifecycle`] | chunks, compression, retention and the policies of them: [`Lifecycle`] |
 //! | [`migrate`] | numbered, reversible, embedded migrations |
 //! | [`error`] | what can go wrong, and what is done about it |
@@ -24,6 +25,7 @@ pub mod capabilities;
 pub mod config;
 mod ddl;
 pub mod dead_letter;
+pub mod diagnosis;
 pub mod error;
 pub mod lifecycle;
 pub mod listen;
@@ -42,6 +44,7 @@ pub use {rusqlite, sqlx};
 pub use capabilities::{Capabilities, Edition};
 pub use config::{ConfigError, DatabaseConfig};
 pub use dead_letter::{DeadLetter, DeadLetters};
+pub use diagnosis::{Diagnosis, Severity};
 pub use error::{Action, DriverError, Error, Refusal, Result, WriteError};
 pub use lifecycle::{AgingTable, Interval, Lifecycle, LifecycleError};
 pub use listen::{Heard, Listener};
