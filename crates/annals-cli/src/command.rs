@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 pub(crate) use crate::{
     bars::command::BarsCommand,
     events::command::{EventsCommand, ExportArgs, ImportArgs},
+    lifecycle::command::{ChunksCommand, DeleteArgs, PolicyCommand, SomeTableArg},
 };
 
 /// Durable storage for everything that happens over time.
@@ -125,6 +126,33 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: EventsCommand,
     },
+    /// Chunks of tables: look at them, compress, drop and export them
+    #[command(
+        after_help = "First steps:\n  annals chunks list spans\n  annals chunks compress spans --older-than '7 days' --dry-run\n  annals chunks drop spans --older-than '90 days' --dry-run\n\nTables are spans, bars_1m, bars_5m, bars_15m, bars_1h, and events:NAMESPACE for messages."
+    )]
+    Chunks {
+        #[command(subcommand)]
+        command: ChunksCommand,
+    },
+    /// What happens to data at which age: compression, retention, and storing longer bars
+    #[command(
+        after_help = "First steps:\n  annals policy show\n  annals policy set retention spans --after '90 days'\n  annals policy set compression --namespace orders --after '30 days'\n  annals policy run --dry-run"
+    )]
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+    /// What tables take on disk, and what compression has saved
+    #[command(after_help = "Examples:\n  annals stats\n  annals stats spans --json")]
+    Stats {
+        #[command(flatten)]
+        table: SomeTableArg,
+    },
+    /// Delete the rows of one service, symbol or stream, in small steps, compressed or not
+    #[command(
+        after_help = "Examples:\n  annals delete spans --only load-test --dry-run\n  annals delete spans --only checkout --older-than '30 days'\n  annals delete bars_1m --only TEST --yes"
+    )]
+    Delete(DeleteArgs),
     /// Write a namespace's messages as lines of JSON, from a running server
     Export(ExportArgs),
     /// Bring messages that `annals export` or `eventodb export` wrote into a running server

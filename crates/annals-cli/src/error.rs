@@ -44,12 +44,20 @@ pub(crate) enum CliError {
     },
     #[error("--end is before --start: give the earlier time to --start")]
     EndBeforeStart,
+    #[error("--until is before --from: give the earlier time to --from")]
+    UntilBeforeFrom,
     #[error("--column names {0} twice: say once which column of the file it is")]
     ColumnTwice(Column),
     #[error(
         "an export is CSV: give --out FILE to have it there and a report in JSON, or leave --json out"
     )]
     ExportInJson,
+    #[error(
+        "a chunk is written as CSV: give --output FILE to have it there and a report in JSON, or leave --json out"
+    )]
+    ChunkInJson,
+    #[error("{path} is there already: name another file, or say --force to replace it", path = path.display())]
+    FileExists { path: PathBuf },
     #[error("--url is no address of a server: write http://HOST:PORT or https://HOST")]
     ServerUrl,
     #[error("the server cannot be reached, or went away")]
@@ -176,6 +184,10 @@ impl CliError {
             Some("42P01" | "SQLITE_1") => {
                 Some("if the tables are not there yet, make them: annals migrate up")
             }
+            // insufficient privilege
+            Some("42501") => Some(
+                "connect as the owner of the tables, or have the owner grant this user what is missing",
+            ),
             Some("28P01") => Some(
                 "check DB_USER and DB_PASSWORD, or the password in DATABASE_URL (write @ as %40)",
             ),

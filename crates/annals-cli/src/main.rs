@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod error;
 mod events;
+mod lifecycle;
 mod logging;
 mod migrate;
 mod output;
@@ -27,6 +28,9 @@ use arguments::Arguments;
 use command::{Cli, Command};
 use error::CliError;
 
+/// The exit code of what was refused, or failed, about the life of data.
+const REFUSED: u8 = 2;
+
 fn main() -> ExitCode {
     // Nothing asked for is a question, not a mistake.
     let arguments = Arguments::read(std::env::args_os());
@@ -35,9 +39,10 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let cli = Cli::parse_from(arguments.words);
+    let failure = cli.command.failure();
     if let Err(error) = logging::start(&cli) {
         eprintln!("annals: {}", error.report());
-        return ExitCode::FAILURE;
+        return failure;
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -46,14 +51,14 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("annals: cannot start: {error}");
-            return ExitCode::FAILURE;
+            return failure;
         }
     };
     match runtime.block_on(run(cli, !arguments.serves_unasked)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("annals: {}", error.report());
-            ExitCode::FAILURE
+            failure
         }
     }
 }
@@ -72,6 +77,10 @@ async fn run(cli: Cli, is_asked_to_serve: bool) -> Result<ExitCode, CliError> {
         Command::Bars { command } => return bars::run(database, command, json).await,
         Command::Serve(args) => return serve::run(database, args, is_asked_to_serve, json).await,
         Command::Events { command } => return events::run(database, command, json).await,
+        Command::Chunks { command } => return lifecycle::chunks(database, command, json).await,
+        Command::Policy { command } => return lifecycle::policy(database, command, json).await,
+        Command::Stats { table } => lifecycle::stats(database, table, json).await?,
+        Command::Delete(delete) => lifecycle::delete(database, delete, json).await?,
         Command::Export(export) => events::export::run(database, export, json).await?,
         Command::Import(import) => events::import::run(database, import, json).await?,
         Command::Version { full } => version::run(*full, json)?,
@@ -82,4 +91,17 @@ async fn run(cli: Cli, is_asked_to_serve: bool) -> Result<ExitCode, CliError> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Command {
+    /// How a run ends that could not do what was asked for. About the life of data, scripts tell a refusal from
+    /// chunks that had to stay.
+    fn failure(&self) -> ExitCode {
+        match self {
+            Self::Chunks { .. } | Self::Policy { .. } | Self::Stats { .. } | Self::Delete(_) => {
+                ExitCode::from(REFUSED)
+            }
+            _ => ExitCode::FAILURE,
+        }
+    }
 }

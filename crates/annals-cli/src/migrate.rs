@@ -7,6 +7,7 @@ use crate::{
     command::{DatabaseArgs, MigrateCommand},
     database::{config, connect},
     error::CliError,
+    lifecycle,
     output::{confirm, print_json, print_line, print_table, table},
 };
 
@@ -20,7 +21,11 @@ pub(crate) async fn run(
     let migrator = store.migrator(&MIGRATIONS);
     let (done, verb) = match command {
         MigrateCommand::Status => return print_status(&migrator.status().await?, json),
-        MigrateCommand::Up => (migrator.up().await?, "applied"),
+        MigrateCommand::Up => {
+            let done = migrator.up().await?;
+            lifecycle::apply_policies(args, store.clone()).await;
+            (done, "applied")
+        }
         MigrateCommand::Down { steps, yes } => {
             let question = format!(
                 "Undo {steps} migration(s) of {target}, and drop their tables with everything in them?"

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use annals_record::{ColumnType, Payload, Record, Timestamp, Value};
-use comfy_table::{ContentArrangement, Table, TableStyle};
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::error::CliError;
@@ -113,6 +113,31 @@ pub(crate) fn duration(nanos: i64) -> String {
         1_000..1_000_000 => format!("{:.1} µs", nanos as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.1} ms", nanos as f64 / 1e6),
         _ => format!("{:.2} s", nanos as f64 / 1e9),
+    }
+}
+
+/// Bytes in the unit in which a person reads them.
+pub(crate) fn bytes(count: u64) -> String {
+    indicatif::BinaryBytes(count).to_string()
+}
+
+/// A number with its thousands apart.
+pub(crate) fn count(number: u64) -> String {
+    indicatif::HumanCount(number).to_string()
+}
+
+/// A number of things: `1 chunk`, `2 chunks`.
+pub(crate) fn many(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", count(number))
+}
+
+/// Makes columns of numbers of a table stand by their last digit.
+pub(crate) fn align_numbers(table: &mut Table, columns: &[usize]) {
+    for column in columns {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
 }
 

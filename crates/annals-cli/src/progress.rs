@@ -49,7 +49,12 @@ impl Progress {
 
     /// Prints a line to standard error, which the bar does not overwrite.
     pub(crate) fn say(&self, line: &str) {
-        self.0.suspend(|| eprintln!("{line}"));
+        self.beside(|| eprintln!("{line}"));
+    }
+
+    /// Lets something be printed that the bar does not overwrite.
+    pub(crate) fn beside<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.0.suspend(print)
     }
 
     pub(crate) fn finish(&self) {
