@@ -7,7 +7,7 @@ use std::{
 };
 
 use annals_record::Timestamp;
-use annals_store::{Names, Store};
+use annals_store::{AgingTable, Names, Store};
 
 use crate::{
     Append, CategoryEntry, CategoryQuery, Checkpoint, Error, Message, NamespaceInfo,
@@ -30,7 +30,7 @@ const BELIEVED: Duration = Duration::from_secs(1);
 pub struct EventsOptions {
     /// Time range of a chunk of a new namespace, where there are hypertables.
     pub chunk_interval: Duration,
-    /// Age at which chunks of a new namespace are compressed, where policies are; never when absent.
+    /// Age at which chunks are compressed unless a policy says otherwise, where the server can; never when absent.
     pub compress_after: Option<Duration>,
     /// How long a message id is remembered, so that a retry is known; for ever when absent.
     pub id_window: Option<Duration>,
@@ -82,6 +82,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) names: Names,
     pub(crate) tail: Tail,
+    pub(crate) aging: AgingTable,
     sequencer: Sequencer,
 }
 
@@ -121,6 +122,10 @@ impl Events {
         &self.shared.store
     }
 
+    pub(crate) fn options(&self) -> &EventsOptions {
+        &self.shared.options
+    }
+
     /// Makes a namespace and gives the token by which it is reached: nobody can read it later.
     ///
     /// # Errors
@@ -151,14 +156,8 @@ impl Events {
             description,
             id,
         };
-        let options = &self.shared.options;
-        namespace::create(
-            self.store(),
-            entry.clone(),
-            options.chunk_interval,
-            options.compress_after,
-        )
-        .await?;
+        namespace::create(self.store(), entry.clone(), self.options().chunk_interval).await?;
+        self.age(&entry).await;
         Ok((entry.summary(0), token))
     }
 
@@ -270,8 +269,10 @@ impl Events {
             tail: tail.clone(),
             patience: self.shared.options.patience,
         });
+        let aging = self.aging_table(&entry);
         Namespace {
             inner: Arc::new(Inner {
+                aging,
                 entry,
                 store,
                 names,

@@ -9,6 +9,7 @@
 //! | `sequencer` | appends: groups that are committed together, places in the order of commits |
 //! | [`read`] | streams, categories, listings, counts |
 //! | [`subscribe`] | what is new, in order, without a gap between what is stored and what comes |
+//! | [`life`] | what becomes of messages as they age, and what stays |
 //! | [`transfer`] | export and import with places, ids and times |
 //! | [`upkeep`] | rebuilding heads, verifying, forgetting old ids |
 //! | [`error`] | what can go wrong |
@@ -17,6 +18,7 @@
 
 pub mod error;
 pub mod events;
+pub mod life;
 pub mod message;
 pub mod name;
 pub mod namespace;

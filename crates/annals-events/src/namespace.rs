@@ -1,5 +1,6 @@
 //! Namespaces: which there are, who may reach them, and which schema keeps their tables.
 
+mod layout;
 mod registry;
 mod schema;
 mod schema_name;
@@ -9,9 +10,10 @@ use annals_record::TimestampMicros;
 
 pub use token::{Token, TokenError};
 
+pub(crate) use layout::MESSAGES;
 pub(crate) use registry::{Entry, create_registry, find, list, renew_token};
 pub(crate) use schema::{create, delete};
-pub(crate) use schema_name::schema_name;
+pub(crate) use schema_name::{is_of_hypertables, schema_name};
 
 /// A namespace that is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,18 @@
+-- Compresses what is wholly older; what is compressed already is left alone.
 CREATE FUNCTION {compress_chunks_older_than}(_interval INTERVAL) RETURNS TABLE (chunk_name TEXT, compressed BOOLEAN)
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     _chunk RECORD;
 BEGIN
+    IF NOT EXISTS (
+        SELECT FROM timescaledb_information.hypertables AS hypertable
+         WHERE format('%I.%I', hypertable.hypertable_schema, hypertable.hypertable_name)::regclass = '{messages}'::regclass
+           AND hypertable.compression_enabled
+    ) THEN
+        RAISE EXCEPTION 'the messages of this namespace have no columnstore yet'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'Run annals policy set compression for the namespace: it says how chunks are laid out.';
+    END IF;
     FOR _chunk IN
         SELECT chunk.chunk_schema, chunk.chunk_name
           FROM timescaledb_information.chunks AS chunk
@@ -11,7 +21,7 @@ BEGIN
            AND chunk.range_end < now() - _interval
          ORDER BY chunk.range_start
     LOOP
-        PERFORM compress_chunk(format('%I.%I', _chunk.chunk_schema, _chunk.chunk_name)::regclass);
+        CALL convert_to_columnstore(format('%I.%I', _chunk.chunk_schema, _chunk.chunk_name)::regclass);
         chunk_name := _chunk.chunk_name;
         compressed := TRUE;
         RETURN NEXT;

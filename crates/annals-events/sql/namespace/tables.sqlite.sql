@@ -1,7 +1,7 @@
 -- Times are microseconds since 1970 in UTC, documents JSON text in canonical form.
 CREATE TABLE {messages} (
     time            INTEGER NOT NULL,
-    global_position INTEGER PRIMARY KEY,
+    global_position INTEGER PRIMARY KEY NOT NULL,
     position        INTEGER NOT NULL,
     stream_name     TEXT NOT NULL,
     type            TEXT NOT NULL,

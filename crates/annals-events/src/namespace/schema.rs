@@ -15,7 +15,6 @@ const TABLES: &str = include_str!("../../sql/namespace/tables.postgres.sql");
 const INDEXES: &str = include_str!("../../sql/namespace/indexes.postgres.sql");
 const HYPERTABLE_INDEXES: &str = include_str!("../../sql/namespace/indexes.timescale.sql");
 const HYPERTABLE: &str = include_str!("../../sql/namespace/hypertable.sql");
-const COMPRESSION: &str = include_str!("../../sql/namespace/compression.sql");
 const FUNCTIONS: &str = include_str!("../../sql/namespace/functions.postgres.sql");
 const CHUNKS: &str = include_str!("../../sql/namespace/chunks.timescale.sql");
 const NO_CHUNKS: &str = include_str!("../../sql/namespace/chunks.plain.sql");
@@ -33,18 +32,12 @@ const SQLITE_NAMES: [&str; 5] = [
 ];
 
 /// Makes a namespace: its row, its schema and all that is in it, or nothing.
-pub(crate) async fn create(
-    store: &Store,
-    entry: Entry,
-    chunk_interval: Duration,
-    compress_after: Option<Duration>,
-) -> Result<()> {
+pub(crate) async fn create(store: &Store, entry: Entry, chunk_interval: Duration) -> Result<()> {
     let capabilities = store.capabilities();
     let create = Create {
         entry,
         hypertable: capabilities.hypertables().then_some(chunk_interval),
         columnstore: capabilities.columnstore(),
-        compress_after: compress_after.filter(|_| capabilities.policies()),
     };
     store.run(Access::Write, create).await
 }
@@ -58,7 +51,6 @@ struct Create {
     entry: Entry,
     hypertable: Option<Duration>,
     columnstore: bool,
-    compress_after: Option<Duration>,
 }
 
 impl Create {
@@ -107,18 +99,8 @@ impl Create {
         } else {
             NO_COMPRESS
         };
-        let compression = self.columnstore.then_some(COMPRESSION);
-        let scripts = [HYPERTABLE_INDEXES, FUNCTIONS, CHUNKS, compress];
-        for template in scripts.into_iter().chain(compression) {
+        for template in [HYPERTABLE_INDEXES, FUNCTIONS, CHUNKS, compress] {
             script(template)
-                .execute(&mut *connection)
-                .await
-                .map_err(doing())?;
-        }
-        if let Some(after) = self.compress_after {
-            let sql = "SELECT add_compression_policy('{messages}', $1::bigint * INTERVAL '1 microsecond', if_not_exists => TRUE)";
-            sqlx::query(names.statement(sql))
-                .bind(micros(after))
                 .execute(&mut *connection)
                 .await
                 .map_err(doing())?;

@@ -34,6 +34,11 @@ pub(crate) fn schema_name(id: &str, hypertables: bool) -> String {
     format!("{prefix}_{slug}_{digest}")
 }
 
+/// Whether a schema is of a namespace that was made where there are hypertables.
+pub(crate) fn is_of_hypertables(schema: &str) -> bool {
+    schema.starts_with("tsdb_")
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
