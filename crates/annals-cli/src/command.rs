@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub(crate) use crate::{
     bars::command::BarsCommand,
+    doctor::DoctorArgs,
     events::command::{EventsCommand, ExportArgs, ImportArgs},
     lifecycle::command::{ChunksCommand, DeleteArgs, PolicyCommand, SomeTableArg},
 };
@@ -92,8 +93,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: MigrateCommand,
     },
-    /// Tell which database this is, what it can do, and what to watch out for
-    Doctor,
+    /// Tell which database this is, what it can do, what is wrong, and what would be better
+    ///
+    /// Looks at the connection, versions, licence, settings, chunks, indexes, tables, policies, the ledger and dead
+    /// letters, and says of each finding what to do. Changes nothing.
+    #[command(
+        after_help = "Ends with:\n  0  nothing must change (with --strict: and nothing should)\n  1  there is a fault (with --strict: or advice)\n  2  it cannot be told: no connection, or a setting that cannot be used\n\nExamples:\n  annals doctor\n  annals doctor --strict --json | jq '.diagnosis[]'"
+    )]
+    Doctor(DoctorArgs),
     /// Rows that their table refused
     #[command(name = "dead-letters")]
     DeadLetters {

@@ -1,25 +1,58 @@
-//! `annals doctor`: which database this is, what it can do, and what follows from that.
+//! `annals doctor`: which database this is, what it can do, what is wrong with it, and what would be better.
 
-use annals_server::MIGRATIONS;
-use annals_store::{Capabilities, Edition};
+use std::process::ExitCode;
+
+use annals_record::{Descriptor, Record as _};
+use annals_server::{MIGRATIONS, life::Tables};
+use annals_store::{
+    AgingTable, Capabilities, DatabaseConfig, Diagnosis, Edition, Severity, Store, config::Sources,
+};
+use annals_telemetry::Trace;
+use clap::Args;
+use serde_json::json;
 
 use crate::{
     command::DatabaseArgs,
-    database::{config, connect},
+    database::{connect_to, sources},
     error::CliError,
-    output::{print_json, print_line},
+    output::{print_json, print_line, printable},
 };
 
-pub(crate) async fn run(args: &DatabaseArgs, json: bool) -> Result<(), CliError> {
-    let config = config(args)?;
-    let store = connect(args).await?;
-    let capabilities = store.capabilities();
+/// Flags of `annals doctor`.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// End with 1 when there is advice, too
+    #[arg(long)]
+    strict: bool,
+}
+
+/// Tables beside those that age.
+const OTHERS: [&Descriptor; 1] = [Trace::DESCRIPTOR];
+
+pub(crate) async fn run(
+    args: &DatabaseArgs,
+    doctor: DoctorArgs,
+    json: bool,
+) -> Result<ExitCode, CliError> {
+    let sources = sources(args)?;
+    let config = DatabaseConfig::from_sources(&sources)?;
+    let store = connect_to(&config, &sources).await?;
     let health = store.health().await?;
-    let migrations = store.migrator(&MIGRATIONS).status().await?;
-    let pending = migrations.iter().filter(|one| !one.applied).count();
+    // A database that another program migrated is a finding.
+    let migrations = store.migrator(&MIGRATIONS).status().await.ok();
+    let pending = migrations
+        .as_ref()
+        .map(|all| all.iter().filter(|one| !one.applied).count());
+    let (tables, untold) = match pending {
+        Some(0) => tables(&store, &sources).await?,
+        _ => (Vec::new(), None),
+    };
+    let diagnosis = store.diagnose(&tables, &OTHERS, &MIGRATIONS).await?;
+    let capabilities = store.capabilities();
     let extension = capabilities.timescale.as_ref();
+    let code = code(&diagnosis, doctor.strict);
     if json {
-        return print_json(&serde_json::json!({
+        print_json(&json!({
             "database": config.target.to_string(),
             "edition": capabilities.edition().to_string(),
             "server_version": capabilities.server_version,
@@ -27,25 +60,26 @@ pub(crate) async fn run(args: &DatabaseArgs, json: bool) -> Result<(), CliError>
             "schema": store.names().schema(),
             "latency_us": health.latency.as_micros() as u64,
             "pool": { "open": health.open, "idle": health.idle, "max": health.max },
-            "migrations": { "known": migrations.len(), "pending": pending },
-            "features": features(capabilities).map(|(name, has, _)| serde_json::json!({ "name": name, "available": has })),
+            "migrations": migrations.as_ref().map(|all| json!({ "known": all.len(), "pending": pending })),
+            "features": features(capabilities)
+                .map(|(name, has, means)| json!({ "name": name, "available": has, "means": means })),
             "findings": capabilities.findings().iter()
-                .map(|finding| serde_json::json!({ "fixed_in": finding.fixed_in.to_string(), "what": finding.what }))
+                .map(|finding| json!({ "fixed_in": finding.fixed_in.to_string(), "what": finding.what }))
                 .collect::<Vec<_>>(),
-        }));
+            "diagnosis": diagnosis.iter()
+                .map(|one| json!({
+                    "severity": one.severity.as_str(),
+                    "subject": one.subject,
+                    "what": one.what,
+                    "way_out": one.way_out,
+                }))
+                .collect::<Vec<_>>(),
+            "namespaces_error": untold,
+        }))?;
+        return Ok(code);
     }
     print_line(&format!("database    {}", config.target))?;
-    let version = match extension {
-        Some(extension) => format!(
-            "PostgreSQL {}, TimescaleDB {}",
-            capabilities.server_version, extension.version
-        ),
-        None if capabilities.edition() == Edition::Sqlite => {
-            format!("SQLite {}", capabilities.server_version)
-        }
-        None => format!("PostgreSQL {}", capabilities.server_version),
-    };
-    print_line(&format!("server      {version}"))?;
+    print_line(&format!("server      {}", server(capabilities)))?;
     print_line(&format!("edition     {}", capabilities.edition()))?;
     print_line(&format!("schema      {}", store.names().schema()))?;
     print_line(&format!(
@@ -56,71 +90,149 @@ pub(crate) async fn run(args: &DatabaseArgs, json: bool) -> Result<(), CliError>
         "pool        {} open, {} idle, {} at most",
         health.open, health.idle, health.max
     ))?;
-    let tables = match pending {
-        0 => "as this program needs them".to_owned(),
-        count => format!(
-            "{count} of {} migrations have not run: annals migrate up",
-            migrations.len()
-        ),
-    };
-    print_line(&format!("tables      {tables}"))?;
+    print_line(&format!(
+        "tables      {}",
+        match pending {
+            Some(0) => "every migration has run".to_owned(),
+            Some(count) => format!("{count} migrations have not run"),
+            None => "another program's".to_owned(),
+        }
+    ))?;
     print_line("")?;
-    for (name, has, otherwise) in features(capabilities) {
-        let line = if has {
-            format!("yes  {name}")
-        } else {
-            format!("no   {name}: {otherwise}")
-        };
-        print_line(&line)?;
-    }
-    let findings = capabilities.findings();
-    if !findings.is_empty() {
-        print_line("\nKnown faults of this version:")?;
-    }
-    for finding in findings {
+    for (name, has, means) in features(capabilities) {
         print_line(&format!(
-            "  {} (fixed in TimescaleDB {})",
-            finding.what, finding.fixed_in
+            "{} {name}: {means}",
+            if has { "yes" } else { "no " }
         ))?;
+    }
+    print_diagnosis(&diagnosis, untold.as_deref())?;
+    Ok(code)
+}
+
+/// Every table that ages; those of families alone, with the reason, when namespaces cannot be listed.
+async fn tables(
+    store: &Store,
+    sources: &Sources,
+) -> Result<(Vec<AgingTable>, Option<String>), CliError> {
+    let tables = Tables::from_sources(store.clone(), sources)?;
+    match tables.all().await {
+        Ok(all) => Ok((all, None)),
+        Err(error) if error.is_absence() => Err(error.into()),
+        Err(error) => {
+            let mut families = annals_telemetry::tables(store.names());
+            families.extend(annals_market::tables(store.names(), None));
+            Ok((families, Some(error.report())))
+        }
+    }
+}
+
+fn code(diagnosis: &[Diagnosis], strict: bool) -> ExitCode {
+    let least = if strict {
+        Severity::Advice
+    } else {
+        Severity::Fault
+    };
+    match diagnosis.iter().any(|one| one.severity >= least) {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    }
+}
+
+fn print_diagnosis(diagnosis: &[Diagnosis], untold: Option<&str>) -> Result<(), CliError> {
+    for (severity, title) in [
+        (Severity::Fault, "Faults: these must change"),
+        (Severity::Advice, "Advice: these should change"),
+        (Severity::Note, "Notes: these are good to know"),
+    ] {
+        let mut of_severity = diagnosis
+            .iter()
+            .filter(|one| one.severity == severity)
+            .peekable();
+        if of_severity.peek().is_some() {
+            print_line(&format!("\n{title}"))?;
+        }
+        for one in of_severity {
+            print_line(&format!("  {}: {}", one.subject, printable(&one.what)))?;
+            print_line(&format!("    {}", printable(&one.way_out)))?;
+        }
+    }
+    if let Some(untold) = untold {
+        print_line(&format!(
+            "\nThe event store's namespaces could not be listed, so they were not looked at: {}",
+            printable(untold)
+        ))?;
+    }
+    if !diagnosis.iter().any(|one| one.severity > Severity::Note) {
+        print_line("\nNothing has to change.")?;
     }
     Ok(())
 }
 
-/// What the database can do, and what it means where it cannot.
+fn server(capabilities: &Capabilities) -> String {
+    match (&capabilities.timescale, capabilities.edition()) {
+        (Some(extension), _) => format!(
+            "PostgreSQL {}, TimescaleDB {}",
+            capabilities.server_version, extension.version
+        ),
+        (None, Edition::Sqlite) => format!("SQLite {}", capabilities.server_version),
+        (None, _) => format!("PostgreSQL {}", capabilities.server_version),
+    }
+}
+
+/// What the database can or cannot do, and what that means here.
 fn features(capabilities: &Capabilities) -> [(&'static str, bool, &'static str); 4] {
     let edition = capabilities.edition();
-    let no_hypertables = match edition {
-        Edition::Sqlite => {
-            "tables are ordinary ones; hypertables need a PostgreSQL server with TimescaleDB"
-        }
-        _ => {
-            "tables are ordinary ones; CREATE EXTENSION timescaledb before the first migration makes them hypertables"
-        }
-    };
-    let no_direct_compress = match edition {
-        Edition::TimescaleCommunity => {
-            "rows are written uncompressed first; that needs TimescaleDB 2.21"
-        }
-        _ => {
-            "rows are written uncompressed; that needs TimescaleDB's Community edition, 2.21 or newer"
-        }
-    };
+    let means = |has, yes, no| if has { yes } else { no };
+    let hypertables = capabilities.hypertables();
+    let columnstore = capabilities.columnstore();
+    let policies = capabilities.policies();
+    let direct_compress = capabilities.direct_compress();
     [
-        ("hypertables", capabilities.hypertables(), no_hypertables),
+        (
+            "hypertables",
+            hypertables,
+            match edition {
+                _ if hypertables => "what is old is dropped by whole chunks",
+                Edition::Sqlite => {
+                    "tables are ordinary ones, and what is old is deleted in small steps; hypertables need a PostgreSQL server with TimescaleDB"
+                }
+                _ => {
+                    "tables are ordinary ones, and what is old is deleted in small steps; CREATE EXTENSION timescaledb before the first migration makes them hypertables"
+                }
+            },
+        ),
         (
             "columnstore",
-            capabilities.columnstore(),
-            "chunks are not compressed; that needs TimescaleDB's Community edition",
+            columnstore,
+            means(
+                columnstore,
+                "old chunks are compressed, and can still be read and written",
+                "chunks are not compressed; that needs TimescaleDB's Community edition",
+            ),
         ),
         (
             "policies and continuous aggregates",
-            capabilities.policies(),
-            "the database runs none of its own; that needs TimescaleDB's Community edition",
+            policies,
+            means(
+                policies,
+                "the database compresses by itself; `annals serve` sees to retention and longer bars",
+                "the database runs none of its own, which needs TimescaleDB's Community edition; `annals serve` sees to retention and longer bars",
+            ),
         ),
         (
             "direct compress",
-            capabilities.direct_compress(),
-            no_direct_compress,
+            direct_compress,
+            match edition {
+                _ if direct_compress => {
+                    "possible for tables without a key; Annals writes rows, which are compressed when they are old"
+                }
+                Edition::TimescaleCommunity => {
+                    "rows are written uncompressed first; that needs TimescaleDB 2.21"
+                }
+                _ => {
+                    "rows are written uncompressed; that needs TimescaleDB's Community edition, 2.21 or newer"
+                }
+            },
         ),
     ]
 }

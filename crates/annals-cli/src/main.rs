@@ -28,7 +28,7 @@ use arguments::Arguments;
 use command::{Cli, Command};
 use error::CliError;
 
-/// The exit code of what was refused, or failed, about the life of data.
+/// The exit code of what was refused, or failed, about the life of data, and of what cannot be told.
 const REFUSED: u8 = 2;
 
 fn main() -> ExitCode {
@@ -68,7 +68,7 @@ async fn run(cli: Cli, is_asked_to_serve: bool) -> Result<ExitCode, CliError> {
     let json = cli.json;
     match &cli.command {
         Command::Migrate { command } => migrate::run(database, command, json).await?,
-        Command::Doctor => doctor::run(database, json).await?,
+        Command::Doctor(doctor) => return doctor::run(database, *doctor, json).await,
         Command::DeadLetters { command } => {
             return dead_letters::run(database, command, json).await;
         }
@@ -95,12 +95,14 @@ async fn run(cli: Cli, is_asked_to_serve: bool) -> Result<ExitCode, CliError> {
 
 impl Command {
     /// How a run ends that could not do what was asked for. About the life of data, scripts tell a refusal from
-    /// chunks that had to stay.
+    /// chunks that had to stay; of a doctor, what cannot be told from what is wrong.
     fn failure(&self) -> ExitCode {
         match self {
-            Self::Chunks { .. } | Self::Policy { .. } | Self::Stats { .. } | Self::Delete(_) => {
-                ExitCode::from(REFUSED)
-            }
+            Self::Chunks { .. }
+            | Self::Policy { .. }
+            | Self::Stats { .. }
+            | Self::Delete(_)
+            | Self::Doctor(_) => ExitCode::from(REFUSED),
             _ => ExitCode::FAILURE,
         }
     }

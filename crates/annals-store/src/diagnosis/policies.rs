@@ -40,7 +40,7 @@ pub(super) async fn look(asked: &Asked<'_>) -> Result<Vec<Diagnosis>> {
             SUBJECT,
             format!("chunks of {} are never compressed", uncompressed.join(", ")),
             format!(
-                "where rows should take less room: annals policy set {first} compression '7 days'"
+                "where rows should take less room: annals policy set compression {first} --after '7 days'"
             ),
         ));
     }

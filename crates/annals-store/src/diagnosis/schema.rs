@@ -9,7 +9,7 @@ use super::{
     Asked, Diagnosis,
     Severity::{Advice, Fault, Note},
     quantity::length,
-    shape::shape,
+    shape::{Shape, shape},
     shown,
 };
 use crate::{
@@ -76,7 +76,8 @@ pub(super) async fn look(
     {
         let mut connection = postgres.acquire().await?;
         for table in asked.tables {
-            found.extend(of_hypertable(&mut connection, table).await?);
+            let shape = shape(asked.store, table.names(), table.descriptor().table).await?;
+            found.extend(of_hypertable(&mut connection, table, &shape).await?);
         }
     }
     Ok(found)
@@ -154,6 +155,7 @@ fn create_index(names: &Names, table: &str, columns: &[(&str, &str)]) -> String 
 async fn of_hypertable(
     connection: &mut PgConnection,
     table: &AgingTable,
+    shape: &Shape,
 ) -> Result<Option<Diagnosis>> {
     let descriptor = table.descriptor();
     let (Some(time), Some(chunk)) = (descriptor.time_column(), descriptor.chunk) else {
@@ -181,6 +183,17 @@ async fn of_hypertable(
     let seconds: Option<f64> = row.try_get(1).map_err(Error::statement(doing))?;
     let name = shown(table.names(), descriptor.table);
     let ours = chunk.as_duration();
+    let keys_with_time = |key: &Vec<String>| key.iter().any(|column| column == time.name);
+    if !is_hypertable && !shape.table.unique.iter().all(keys_with_time) {
+        return Ok(Some(Diagnosis::new(
+            Note,
+            SUBJECT,
+            format!(
+                "{name} is an ordinary table, though TimescaleDB is here: it was made before the extension, and old rows of it are deleted one by one"
+            ),
+            "it stays so, since rows of it are unique whatever their time; one that is made now is a hypertable",
+        )));
+    }
     if !is_hypertable {
         let interval = Interval::from_duration(ours)
             .map_or_else(String::new, |interval| format!(", INTERVAL '{interval}'"));
