@@ -12,7 +12,7 @@ use annals_store::{AgingTable, Names, Store};
 use crate::{
     Append, CategoryEntry, CategoryQuery, Checkpoint, Error, Message, NamespaceInfo,
     NamespaceSummary, NewMessage, NewNamespace, Place, Rebuilt, Record, Result, Selection,
-    StreamEntry, StreamList, StreamQuery, Subscription, Token, Verified,
+    StreamEntry, StreamList, StreamQuery, Subscription, Token, Verified, life,
     message::check_text,
     namespace::{self, Entry},
     read,
@@ -269,7 +269,7 @@ impl Events {
             tail: tail.clone(),
             patience: self.shared.options.patience,
         });
-        let aging = self.aging_table(&entry);
+        let aging = life::aging_table(&store, &entry, self.options());
         Namespace {
             inner: Arc::new(Inner {
                 aging,

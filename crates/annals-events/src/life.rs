@@ -1,6 +1,6 @@
 //! What becomes of messages as they age.
 //!
-//! Messages are kept until a policy says otherwise, and compressed at the age that [`EventsOptions`](crate::EventsOptions)
+//! Messages are kept until a policy says otherwise, and compressed at the age that [`EventsOptions`]
 //! say where the server can. When they are gone by age, nothing follows, and that is the promise: heads, ids and the
 //! counter are ordinary tables beside them and stay as they are. A stream's version goes on, an expected version is
 //! compared with it, a repeated id finds the place of its first message, which cannot be compared any more,
@@ -12,14 +12,40 @@
 //! before it goes when they do, and none goes before its time.
 
 use annals_store::{
-    AgingTable, Interval, Lifecycle,
+    AgingTable, Interval, Lifecycle, Store,
     lifecycle::{Chunk, Converted, Expiry},
 };
 
 use crate::{
-    Events, Namespace, Result,
+    Events, EventsOptions, Namespace, Result,
     namespace::{self, Entry, MESSAGES, is_of_hypertables},
 };
+
+/// The messages of every namespace, as tables that age: `events:ID`. For whoever opens no event store: where
+/// there never was one there are none, and none is made.
+///
+/// # Errors
+///
+/// The database failed.
+pub async fn tables(store: &Store, options: &EventsOptions) -> Result<Vec<AgingTable>> {
+    let entries = namespace::list(store).await?;
+    let table = |entry| aging_table(store, entry, options);
+    Ok(entries.iter().map(table).collect())
+}
+
+/// The messages of a namespace, as a table that ages.
+pub(crate) fn aging_table(store: &Store, entry: &Entry, options: &EventsOptions) -> AgingTable {
+    let names = store.names().within(&entry.schema);
+    let table = AgingTable::described(&names, &MESSAGES)
+        .called(format!("events:{}", entry.id))
+        .compressed_after(options.compress_after.and_then(Interval::from_duration));
+    if store.capabilities().hypertables() && is_of_hypertables(&entry.schema) {
+        table
+    } else {
+        // There is no index on time.
+        table.aging_by("global_position")
+    }
+}
 
 impl Events {
     /// The messages of every namespace, as tables that age: `events:ID`.
@@ -28,11 +54,7 @@ impl Events {
     ///
     /// The database failed.
     pub async fn aging_tables(&self) -> Result<Vec<AgingTable>> {
-        let entries = namespace::list(self.store()).await?;
-        Ok(entries
-            .iter()
-            .map(|entry| self.aging_table(entry))
-            .collect())
+        tables(self.store(), self.options()).await
     }
 
     /// Brings a namespace that was just made in line with its policies. When that fails the namespace is there
@@ -41,7 +63,9 @@ impl Events {
         if !self.store().capabilities().columnstore() {
             return;
         }
-        let lifecycle = self.store().lifecycle(self.aging_table(entry));
+        let lifecycle = self
+            .store()
+            .lifecycle(aging_table(self.store(), entry, self.options()));
         let applied = async {
             // Where policies are kept.
             self.store().migrator(&[]).up().await?;
@@ -53,21 +77,6 @@ impl Events {
                 error = error.report(),
                 "the namespace is made, and its old chunks are not compressed yet"
             );
-        }
-    }
-
-    /// The messages of a namespace, as a table that ages.
-    pub(crate) fn aging_table(&self, entry: &Entry) -> AgingTable {
-        let compress_after = self.options().compress_after;
-        let names = self.store().names().within(&entry.schema);
-        let table = AgingTable::described(&names, &MESSAGES)
-            .called(format!("events:{}", entry.id))
-            .compressed_after(compress_after.and_then(Interval::from_duration));
-        if self.store().capabilities().hypertables() && is_of_hypertables(&entry.schema) {
-            table
-        } else {
-            // There is no index on time.
-            table.aging_by("global_position")
         }
     }
 }

@@ -72,7 +72,7 @@ pub(crate) async fn find(store: &Store, id: &str) -> Result<Option<Entry>> {
     store.run(Access::Read, Find(id.to_owned())).await
 }
 
-/// All namespaces, the newest first.
+/// All namespaces, the newest first; none where there is no registry.
 pub(crate) async fn list(store: &Store) -> Result<Vec<Entry>> {
     store.run(Access::Read, List).await
 }
@@ -268,6 +268,10 @@ impl Work for Find {
     }
 }
 
+/// Whether there is a registry: nothing makes one by looking.
+const EXISTS: &str = "SELECT to_regclass('{namespaces}') IS NOT NULL";
+const EXISTS_ON_SQLITE: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND '\"' || name || '\"' = '{namespaces}')";
+
 const LIST: &str = "SELECT id, token_hash, schema_name, description, created_at
                       FROM {namespaces} ORDER BY created_at DESC, id";
 
@@ -283,23 +287,37 @@ impl Work for List {
         names: &'a Names,
     ) -> BoxFuture<'a, Result<Vec<Entry>>> {
         async move {
-            let rows = sqlx::query(names.within(SCHEMA).statement(LIST))
-                .fetch_all(connection)
-                .await
-                .map_err(StoreError::statement("listing namespaces"))?;
-            let entries: Result<_, _> = rows.iter().map(Entry::from_postgres).collect();
+            let names = names.within(SCHEMA);
+            let list = async {
+                let exists = sqlx::query_scalar(names.statement(EXISTS));
+                if !exists.fetch_one(&mut *connection).await? {
+                    return Ok(Vec::new());
+                }
+                let rows = sqlx::query(names.statement(LIST))
+                    .fetch_all(connection)
+                    .await?;
+                rows.iter().map(Entry::from_postgres).collect()
+            };
+            let entries: Result<_, sqlx::Error> = list.await;
             Ok(entries.map_err(StoreError::statement("listing namespaces"))?)
         }
         .boxed()
     }
 
     fn run_sqlite(self, connection: &rusqlite::Connection, names: &Names) -> Result<Vec<Entry>> {
+        let names = names.within(SCHEMA);
         let list = || {
-            let sql = names.within(SCHEMA).statement(LIST);
+            let exists = names.statement(EXISTS_ON_SQLITE);
+            if !connection.query_row(exists.as_str(), [], |row| row.get(0))? {
+                return Ok(Vec::new());
+            }
+            let sql = names.statement(LIST);
             let mut statement = connection.prepare_cached(sql.as_str())?;
             let entries = statement.query_map([], Entry::from_sqlite)?;
             entries.collect::<Result<_, _>>()
         };
-        Ok(list().map_err(StoreError::statement("listing namespaces"))?)
+        Ok(list().map_err(StoreError::statement::<rusqlite::Error>(
+            "listing namespaces",
+        ))?)
     }
 }
