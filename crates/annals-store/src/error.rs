@@ -87,6 +87,9 @@ pub enum Error {
     /// Something about the life of a table was refused.
     #[error(transparent)]
     Lifecycle(Box<crate::lifecycle::LifecycleError>),
+    /// What a family could not do when it was asked for something about its tables.
+    #[error(transparent)]
+    Family(Box<dyn std::error::Error + Send + Sync>),
     /// A cursor does not belong to this query.
     #[error(
         "the cursor {problem}; take the cursor from the page before, with the same filters and order"

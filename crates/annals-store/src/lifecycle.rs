@@ -27,6 +27,7 @@ pub mod export;
 pub mod interval;
 mod lease;
 pub mod policy;
+mod postgres;
 pub mod reconcile;
 pub mod schedule;
 pub mod size;
@@ -41,7 +42,7 @@ pub use expire::{Expired, Expiry};
 pub use export::Exported;
 pub use interval::Interval;
 pub use policy::{Policy, PolicyKind, PolicyStatus};
-pub use schedule::{Job, Scheduler};
+pub use schedule::{Scheduler, Tables};
 pub use size::{CompressionStats, TableSize};
 pub use table::{AgingTable, Derived, Emptied, Refresh};
 
@@ -93,7 +94,11 @@ impl Lifecycle {
 
     /// The earlier one of the database's clock and this process's: one of them that is ahead must not make
     /// anything old.
-    async fn now(&self) -> Result<Timestamp> {
+    ///
+    /// # Errors
+    ///
+    /// The database does not answer.
+    pub async fn now(&self) -> Result<Timestamp> {
         match self.now {
             Some(now) => Ok(now),
             None => Ok(self.store.backend().now().await?.min(Timestamp::now())),

@@ -58,8 +58,8 @@ macro_rules! migrations {
     };
 }
 
-/// Ledger and dead letters, which every other table's writer needs.
-pub static KERNEL: Migrations = migrations!("kernel", "0001_kernel");
+/// Ledger and dead letters, which every other table's writer needs, and what the lifecycle keeps.
+pub static KERNEL: Migrations = migrations!("kernel", "0001_kernel", "0002_lifecycle");
 
 /// Why migrating failed, or was not begun.
 #[derive(Debug, thiserror::Error)]

@@ -71,6 +71,13 @@ impl Interval {
         Duration::from_micros(micros.unsigned_abs())
     }
 
+    /// Its length in microseconds, unless it has months, which have no one length.
+    #[must_use]
+    pub fn fixed_micros(&self) -> Option<i64> {
+        let days = self.days.checked_mul(86_400_000_000)?;
+        days.checked_add(self.micros).filter(|_| self.months == 0)
+    }
+
     fn is_positive(&self) -> bool {
         self.months >= 0
             && self.days >= 0

@@ -1,21 +1,39 @@
 //! Who runs policies, and when.
+//!
+//! Any number of servers look; each run has one runner. A job is a row of `annals_jobs`, and whoever is to run it
+//! claims it in one statement that succeeds only if it is due and in nobody's hands. The claim is renewed while
+//! the job runs and ends by itself when its holder is killed. Times are those of the database.
+//!
+//! # Metrics
+//!
+//! | Name | Kind |
+//! |---|---|
+//! | `annals_jobs_total{table,kind,outcome}` | counter, runs of this process: `done` or `failed` |
+//! | `annals_chunks_dropped_total{table}` | counter, chunks that this process dropped |
+//! | `annals_rows_expired_total{table}` | counter, rows that this process deleted by age |
+
+mod claim;
 
 use std::{sync::Arc, time::Duration};
 
+use annals_record::{Record, Timestamp, TimestampMicros, Uuid};
 use futures_util::future::BoxFuture;
+use metrics::counter;
+use tokio::time::MissedTickBehavior;
 
-use super::{AgingTable, PolicyKind};
-use crate::{Result, Store};
+use super::{AgingTable, Policy, PolicyKind, PolicyStatus, policy::Settings};
+use crate::{Error, LifecycleError, Result, Store};
+use claim::Claim;
 
-/// One thing that is run every so often: of one table and one kind.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Job {
-    /// Of which table.
-    pub table: AgingTable,
-    /// Which policy; `None` for the look after chunks that others dropped.
-    pub kind: Option<PolicyKind>,
-}
+/// How often chunks that others dropped are looked for, where something follows from it.
+const RECONCILED: Duration = Duration::from_secs(60);
+
+/// How often layout and the database's own policies are looked after.
+const APPLIED: Duration = Duration::from_secs(3_600);
+
+/// Retention runs every tenth of its age, but between these.
+const RETENTION_RUNS: (Duration, Duration) =
+    (Duration::from_millis(500), Duration::from_secs(3_600));
 
 /// Tells which tables there are: asked at every turn, since namespaces come and go.
 pub trait Tables: Send + Sync + 'static {
@@ -23,11 +41,46 @@ pub trait Tables: Send + Sync + 'static {
     fn tables(&self) -> BoxFuture<'_, Result<Vec<AgingTable>>>;
 }
 
-/// Runs policies that are due, beside any number of others on the same database: each run has one runner.
+/// One thing that is run every so often.
+#[derive(Clone, Debug)]
+struct Job {
+    table: AgingTable,
+    what: What,
+    every: Duration,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Policy(Policy),
+    /// Looks for chunks that others dropped.
+    Reconcile,
+    /// Looks after layout and the database's own policies.
+    Apply,
+}
+
+impl Job {
+    fn kind(&self) -> &'static str {
+        match &self.what {
+            What::Policy(policy) => policy.kind.as_str(),
+            What::Reconcile => "reconciliation",
+            What::Apply => "layout",
+        }
+    }
+
+    fn owner(&self) -> &str {
+        match &self.what {
+            What::Policy(policy) => policy.owner.as_deref().unwrap_or_default(),
+            _ => "",
+        }
+    }
+}
+
+/// Runs policies that are due, beside any number of others on the same database.
 #[derive(Clone)]
 pub struct Scheduler {
     store: Store,
     tables: Arc<dyn Tables>,
+    lease: Duration,
 }
 
 impl std::fmt::Debug for Scheduler {
@@ -42,13 +95,28 @@ impl Scheduler {
         Self {
             store,
             tables: Arc::new(tables),
+            lease: Duration::from_secs(20),
         }
+    }
+
+    /// How long a job stays in the hands of somebody who does not answer any more; 20 s when not said.
+    #[must_use]
+    pub fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
     }
 
     /// Looks for what is due at every turn, and runs it, until the future is dropped; a step in the middle is
     /// rolled back then.
     pub async fn keep(self, every: Duration) {
-        let _ = (every, &self.store, &self.tables);
+        let mut clock = tokio::time::interval(every);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            clock.tick().await;
+            if let Err(error) = self.turn().await {
+                tracing::warn!(error = error.report(), "policies wait for the next turn");
+            }
+        }
     }
 
     /// One turn; gives the number of jobs that ran here.
@@ -57,6 +125,156 @@ impl Scheduler {
     ///
     /// The database could not be asked what is due. What fails in a job is kept with it and logged.
     pub async fn turn(&self) -> Result<u64> {
-        Ok(0)
+        let tables = self.tables.tables().await?;
+        let settings = Settings::read(&self.store).await?;
+        let runs = Runs::read(&self.store).await?;
+        let now = self.store.backend().now().await?;
+        let mut ran = 0;
+        let jobs = tables.iter().flat_map(|table| self.jobs(table, &settings));
+        for job in jobs.filter(|job| runs.is_due(job, now)) {
+            if let Some(claim) = Claim::take(&self.store, &job, self.lease).await? {
+                let outcome = self.run(&job).await;
+                self.tell(&job, &outcome);
+                claim.end(outcome).await?;
+                ran += 1;
+            }
+        }
+        Ok(ran)
+    }
+
+    /// What there is to run for a table.
+    fn jobs(&self, table: &AgingTable, settings: &Settings) -> Vec<Job> {
+        let job = |what, every| Job {
+            table: table.clone(),
+            what,
+            every,
+        };
+        let capabilities = self.store.capabilities();
+        let mut jobs = Vec::new();
+        if capabilities.columnstore() {
+            jobs.push(job(What::Apply, APPLIED));
+        }
+        if capabilities.hypertables() && table.derived().is_some() {
+            jobs.push(job(What::Reconcile, RECONCILED));
+        }
+        for (policy, _) in settings.of(table) {
+            let every = match (policy.kind, &policy.interval) {
+                // The database runs it.
+                (PolicyKind::Compression, _) | (_, None) => continue,
+                (PolicyKind::Refresh, Some(interval)) => interval.as_duration(),
+                (PolicyKind::Retention, Some(age)) => {
+                    (age.as_duration() / 10).clamp(RETENTION_RUNS.0, RETENTION_RUNS.1)
+                }
+            };
+            jobs.push(job(What::Policy(policy), every));
+        }
+        jobs
+    }
+
+    async fn run(&self, job: &Job) -> Result<String> {
+        let lifecycle = self.store.lifecycle(job.table.clone());
+        match &job.what {
+            What::Policy(policy) => lifecycle.run_policy(policy).await,
+            What::Reconcile => Ok(match lifecycle.reconcile().await?.len() {
+                0 => "nothing to do".to_owned(),
+                ranges => format!("{ranges} ranges were dropped by others"),
+            }),
+            What::Apply => lifecycle
+                .apply_policies()
+                .await
+                .map(|()| "as it should be".to_owned()),
+        }
+    }
+
+    fn tell(&self, job: &Job, outcome: &Result<String>) {
+        let (table, kind) = (job.table.label().to_owned(), job.kind());
+        let told = if outcome.is_ok() { "done" } else { "failed" };
+        counter!("annals_jobs_total", "table" => table.clone(), "kind" => kind, "outcome" => told)
+            .increment(1);
+        match outcome {
+            Ok(done) => tracing::debug!(table, kind, done, "a policy ran"),
+            // Somebody is at it by hand: the next turn will do.
+            Err(Error::Lifecycle(error)) if matches!(**error, LifecycleError::Busy { .. }) => {
+                tracing::info!(table, kind, "a policy waits: {error}");
+            }
+            Err(error) => tracing::warn!(table, kind, error = error.report(), "a policy failed"),
+        }
+    }
+}
+
+/// A row of `annals_jobs`.
+#[derive(Clone, Debug, Record)]
+#[record(crate = "annals_record", table = "annals_jobs")]
+struct Row {
+    table_schema: String,
+    table_name: String,
+    kind: String,
+    owner: String,
+    holder: Option<Uuid>,
+    held_until: Option<TimestampMicros>,
+    started_at: Option<TimestampMicros>,
+    ended_at: Option<TimestampMicros>,
+    outcome: Option<String>,
+    failed: bool,
+    runs: i64,
+    failures: i64,
+}
+
+/// How jobs went.
+#[derive(Debug)]
+pub(super) struct Runs(Vec<Row>);
+
+impl Runs {
+    pub(super) async fn read(store: &Store) -> Result<Self> {
+        Ok(Self(store.query::<Row>().fetch().await?.rows))
+    }
+
+    fn of(&self, table: &AgingTable, kind: &str, owner: &str) -> Option<&Row> {
+        self.0.iter().find(|row| {
+            row.table_schema == table.names().schema()
+                && row.table_name == table.descriptor().table
+                && row.kind == kind
+                && row.owner == owner
+        })
+    }
+
+    /// Whether claiming is worth the try.
+    fn is_due(&self, job: &Job, now: Timestamp) -> bool {
+        let Some(row) = self.of(&job.table, job.kind(), job.owner()) else {
+            return true;
+        };
+        let is_free = row.holder.is_none()
+            || row
+                .held_until
+                .is_none_or(|until| Timestamp::from(until) <= now);
+        // A start in the future is one of before the clock was moved back.
+        let is_time = row.started_at.is_none_or(|started| {
+            let started = Timestamp::from(started);
+            started + job.every <= now || started > now
+        });
+        is_free && is_time
+    }
+
+    /// Says how a policy went.
+    pub(super) fn tell(&self, table: &AgingTable, status: &mut PolicyStatus) {
+        let policy = &status.policy;
+        let owner = policy.owner.as_deref().unwrap_or_default();
+        let Some(row) = self.of(table, policy.kind.as_str(), owner) else {
+            return;
+        };
+        status.last_run = row.ended_at.map(Timestamp::from);
+        status.last_outcome = row.outcome.clone();
+        status.has_failed = row.failed;
+        let every = match (policy.kind, &policy.interval) {
+            (PolicyKind::Refresh, Some(interval)) => Some(interval.as_duration()),
+            (PolicyKind::Retention, Some(age)) => {
+                Some((age.as_duration() / 10).clamp(RETENTION_RUNS.0, RETENTION_RUNS.1))
+            }
+            _ => None,
+        };
+        status.next_run = row
+            .started_at
+            .zip(every)
+            .map(|(started, every)| Timestamp::from(started) + every);
     }
 }

@@ -1,7 +1,10 @@
 //! What tables take on disk.
 
-use super::Lifecycle;
-use crate::Result;
+use futures_util::future::{BoxFuture, FutureExt as _};
+use sqlx::Row as _;
+
+use super::{AgingTable, Lifecycle};
+use crate::{Access, Error, Names, Result, Work};
 
 /// What a table takes, its chunks included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,7 +55,37 @@ impl Lifecycle {
     ///
     /// There is no such table, or the database failed.
     pub async fn table_size(&self) -> Result<TableSize> {
-        Ok(TableSize::default())
+        let Some(mut connection) = self.postgres().await? else {
+            let size = SqliteSize(self.table.clone());
+            return self.store.run(Access::Read, size).await;
+        };
+        self.check_postgres(&mut connection).await?;
+        let sql = if self.is_hypertable(&mut connection).await? {
+            HYPERTABLE
+        } else {
+            TABLE
+        };
+        let row = sqlx::query(self.statement(sql))
+            .bind(self.table.full_name())
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(Error::statement("reading a table's size"))?;
+        let read = || -> Result<TableSize, sqlx::Error> {
+            let number = |at: usize| {
+                row.try_get::<Option<i64>, _>(at)
+                    .map(|number| number.unwrap_or(0).max(0).unsigned_abs())
+            };
+            Ok(TableSize {
+                rows: number(0)?,
+                table_bytes: number(1)?,
+                index_bytes: number(2)?,
+                toast_bytes: number(3)?,
+                total_bytes: number(4)?,
+                chunks: number(5)?,
+                compressed_chunks: number(6)?,
+            })
+        };
+        read().map_err(Error::statement("reading a table's size"))
     }
 
     /// What compression has saved; nothing where there is none.
@@ -61,6 +94,93 @@ impl Lifecycle {
     ///
     /// The database failed.
     pub async fn compression_stats(&self) -> Result<CompressionStats> {
-        Ok(CompressionStats::default())
+        if !self.store.capabilities().hypertables() {
+            return Ok(CompressionStats::default());
+        }
+        let mut stats = CompressionStats::default();
+        for chunk in self.chunks(false).await? {
+            stats.total_chunks += 1;
+            if let Some(before) = chunk.bytes_before {
+                stats.compressed_chunks += 1;
+                stats.before_bytes += before;
+                stats.after_bytes += chunk.bytes;
+            }
+        }
+        Ok(stats)
+    }
+}
+
+const HYPERTABLE: &str = "\
+    SELECT {timescale}.approximate_row_count($1::text::regclass),
+           size.table_bytes, size.index_bytes, size.toast_bytes, size.total_bytes,
+           (SELECT count(*) FROM timescaledb_information.chunks AS chunk
+             WHERE to_regclass(format('%I.%I', chunk.hypertable_schema, chunk.hypertable_name)) = $1::text::regclass),
+           (SELECT count(*) FROM timescaledb_information.chunks AS chunk
+             WHERE to_regclass(format('%I.%I', chunk.hypertable_schema, chunk.hypertable_name)) = $1::text::regclass
+               AND chunk.is_compressed)
+      FROM {timescale}.hypertable_detailed_size($1::text::regclass) AS size";
+
+const TABLE: &str = "\
+    SELECT greatest(reltuples, 0)::bigint,
+           pg_relation_size(oid), pg_indexes_size(oid),
+           pg_table_size(oid) - pg_relation_size(oid), pg_total_relation_size(oid), 0::bigint, 0::bigint
+      FROM pg_class WHERE oid = $1::text::regclass";
+
+/// The size of a table of SQLite, of which every page is looked at.
+struct SqliteSize(AgingTable);
+
+impl Work for SqliteSize {
+    type Output = TableSize;
+    type Error = Error;
+
+    fn run_postgres<'a>(
+        self,
+        _connection: &'a mut sqlx::PgConnection,
+        _names: &'a Names,
+    ) -> BoxFuture<'a, Result<TableSize>> {
+        // Asked on SQLite alone.
+        async { Ok(TableSize::default()) }.boxed()
+    }
+
+    fn run_sqlite(self, connection: &rusqlite::Connection, _names: &Names) -> Result<TableSize> {
+        let name = self.0.bare_name();
+        let read = || {
+            let exists: bool = connection.query_row(
+                "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)",
+                [&name],
+                |row| row.get(0),
+            )?;
+            if !exists {
+                return Ok(None);
+            }
+            let rows: i64 = connection.query_row(
+                self.0.statement("SELECT count(*) FROM {table}").as_str(),
+                [],
+                |row| row.get(0),
+            )?;
+            let (table, indexes): (i64, i64) = connection.query_row(
+                "SELECT COALESCE(sum(pgsize) FILTER (WHERE part.type = 'table'), 0),
+                        COALESCE(sum(pgsize) FILTER (WHERE part.type = 'index'), 0)
+                   FROM dbstat JOIN sqlite_schema AS part ON part.name = dbstat.name
+                  WHERE dbstat.aggregate = TRUE AND part.tbl_name = ?1",
+                [&name],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            let (table, indexes) = (table.unsigned_abs(), indexes.unsigned_abs());
+            Ok(Some(TableSize {
+                rows: rows.unsigned_abs(),
+                table_bytes: table,
+                index_bytes: indexes,
+                total_bytes: table + indexes,
+                ..TableSize::default()
+            }))
+        };
+        read()
+            .map_err(Error::statement::<rusqlite::Error>(
+                "reading a table's size",
+            ))?
+            .ok_or_else(|| Error::TableMissing {
+                table: self.0.label().to_owned(),
+            })
     }
 }

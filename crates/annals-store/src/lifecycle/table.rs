@@ -6,7 +6,10 @@ use annals_record::{Column, Descriptor, Record, Timestamp};
 use futures_util::future::BoxFuture;
 
 use super::Interval;
-use crate::{Result, Store, sql::Names};
+use crate::{
+    Result, Store,
+    sql::{Dialect, Names, Sql, quoted},
+};
 
 /// A table whose rows age: a family tells of each of its own.
 #[derive(Clone)]
@@ -107,9 +110,29 @@ impl AgingTable {
         self.descriptor
     }
 
+    /// A statement in which `{table}` is this table, and `{time}`, `{oldest_by}` and `{owner}` are columns of it.
+    pub(super) fn statement(&self, template: &str) -> Sql {
+        let owner = self.owner_column().map_or("", |column| column.name);
+        Sql::vouched(
+            template
+                .replace("{table}", &self.full_name())
+                .replace("{time}", &quoted(self.time()))
+                .replace("{oldest_by}", &quoted(self.oldest_by()))
+                .replace("{owner}", &quoted(owner)),
+        )
+    }
+
     /// Its full name, quoted.
     pub(super) fn full_name(&self) -> String {
         self.names.table(self.descriptor.table)
+    }
+
+    /// Its name without quotes and schema, on SQLite with the prefix.
+    pub(super) fn bare_name(&self) -> String {
+        match self.names.dialect() {
+            Dialect::Sqlite => format!("{}{}", self.names.prefix(), self.descriptor.table),
+            Dialect::Postgres => self.descriptor.table.to_owned(),
+        }
     }
 
     /// The column that tells how old a row is.
@@ -213,6 +236,18 @@ pub trait Derived: Send + Sync + 'static {
         emptied: Emptied,
     ) -> BoxFuture<'a, Result<u64>> {
         let _ = (store, names, emptied);
+        Box::pin(async { Ok(0) })
+    }
+
+    /// Follows the rows of one owner that were deleted, those before a time.
+    fn owner_deleted<'a>(
+        &'a self,
+        store: &'a Store,
+        names: &'a Names,
+        owner: &'a str,
+        before: Timestamp,
+    ) -> BoxFuture<'a, Result<u64>> {
+        let _ = (store, names, owner, before);
         Box::pin(async { Ok(0) })
     }
 }

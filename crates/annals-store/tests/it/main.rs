@@ -11,6 +11,7 @@
 mod community;
 mod companion;
 mod faults;
+mod lifecycle;
 mod listening;
 mod merging;
 mod migrations;

@@ -27,7 +27,7 @@ async fn up_is_done_once_and_down_undoes_it(database: TestDatabase) {
         let done = store.migrator(&[]).up().await.unwrap();
         assert_eq!(
             done.iter().map(|one| one.file.as_str()).collect::<Vec<_>>(),
-            ["0001_kernel"]
+            ["0001_kernel", "0002_lifecycle"]
         );
         assert!(store.migrator(&[]).up().await.unwrap().is_empty());
         assert!(
@@ -39,8 +39,8 @@ async fn up_is_done_once_and_down_undoes_it(database: TestDatabase) {
                 .iter()
                 .all(|one| one.applied)
         );
-        let undone = store.migrator(&[]).down(1).await.unwrap();
-        assert_eq!(undone.len(), 1);
+        let undone = store.migrator(&[]).down(2).await.unwrap();
+        assert_eq!(undone.len(), 2);
         assert!(store.migrator(&[]).down(1).await.unwrap().is_empty());
         assert!(store.check_table::<DeadLetter>().await.is_err());
     }

@@ -1,0 +1,4 @@
+-- annals_policies stays: see there.
+DROP TABLE annals_chunks;
+DROP TABLE annals_leases;
+DROP TABLE annals_jobs;

@@ -1,0 +1,3 @@
+-- annals_policies stays: see there.
+DROP TABLE {annals_leases};
+DROP TABLE {annals_jobs};

@@ -1,0 +1,138 @@
+//! How compressed chunks are laid out, as a record's descriptor says.
+
+use annals_record::{ColumnType, Descriptor, Direction};
+
+use crate::sql::{Sql, joined, quoted};
+
+/// Turns the columnstore on, with segments, order and sparse indexes.
+pub(super) fn alter_table(table: &str, descriptor: &Descriptor, has_sparse_indexes: bool) -> Sql {
+    let mut options = vec!["timescaledb.enable_columnstore".to_owned()];
+    // Columns in these texts are read as SQL reads names, so they are quoted.
+    if let Some(column) = descriptor
+        .segment_by
+        .and_then(|at| descriptor.columns.get(at))
+    {
+        options.push(format!(
+            "timescaledb.segmentby = '{}'",
+            literal(&quoted(column.name))
+        ));
+    }
+    let order = descriptor.order_by.iter().filter_map(|part| {
+        let column = descriptor.columns.get(part.column)?;
+        let direction = match part.direction {
+            Direction::Ascending => "",
+            Direction::Descending => " DESC",
+        };
+        Some(format!("{}{direction}", quoted(column.name)))
+    });
+    let order = joined(order);
+    if !order.is_empty() {
+        options.push(format!("timescaledb.orderby = '{}'", literal(&order)));
+    }
+    let sparse = joined(sparse_indexes(descriptor));
+    if has_sparse_indexes && !sparse.is_empty() {
+        options.push(format!("timescaledb.sparse_index = '{}'", literal(&sparse)));
+    }
+    Sql::vouched(format!("ALTER TABLE {table} SET ({})", joined(options)))
+}
+
+/// What lets whole batches be passed over: one for the first column of the key and of each index, unless segments
+/// or order tell already. Hashes of what is asked for by equality, ranges of what has an order.
+fn sparse_indexes(descriptor: &Descriptor) -> Vec<String> {
+    let leading = descriptor.key.first().copied().into_iter();
+    let leading = leading.chain(
+        descriptor
+            .indexes
+            .iter()
+            .filter_map(|index| Some(index.columns.first()?.column)),
+    );
+    let mut indexes = Vec::new();
+    for position in leading {
+        let is_told = descriptor.segment_by == Some(position)
+            || descriptor
+                .order_by
+                .iter()
+                .any(|part| part.column == position);
+        let Some(column) = descriptor.columns.get(position).filter(|_| !is_told) else {
+            continue;
+        };
+        let kind = match column.ty {
+            ColumnType::Text | ColumnType::Uuid | ColumnType::Bytes => "bloom",
+            ColumnType::Int4 | ColumnType::Int8 | ColumnType::Timestamp => "minmax",
+            _ => continue,
+        };
+        let index = format!("{kind}({})", quoted(column.name));
+        if !indexes.contains(&index) {
+            indexes.push(index);
+        }
+    }
+    indexes
+}
+
+fn literal(text: &str) -> String {
+    text.replace('\'', "''")
+}
+
+#[cfg(test)]
+mod tests {
+    use annals_record::{ChunkInterval, Column, Index, SortColumn};
+
+    use super::*;
+
+    const fn column(name: &'static str, ty: ColumnType) -> Column {
+        Column {
+            name,
+            ty,
+            nullable: false,
+        }
+    }
+
+    const fn by(column: usize, direction: Direction) -> SortColumn {
+        SortColumn { column, direction }
+    }
+
+    static COLUMNS: [Column; 4] = [
+        column("trace", ColumnType::Text),
+        column("service's", ColumnType::Text),
+        column("time", ColumnType::Timestamp),
+        column("place", ColumnType::Int8),
+    ];
+
+    static INDEXES: [Index; 3] = [
+        Index {
+            columns: &[by(0, Direction::Ascending), by(2, Direction::Descending)],
+        },
+        Index {
+            columns: &[by(2, Direction::Descending)],
+        },
+        Index {
+            columns: &[by(3, Direction::Ascending)],
+        },
+    ];
+
+    #[test]
+    fn a_layout_says_segments_order_and_what_is_asked_for_beside_them() {
+        let descriptor = Descriptor::new("spans", &COLUMNS)
+            .with_key(&[0, 2], annals_record::OnConflict::Ignore)
+            .with_time(2, ChunkInterval::from_secs(86_400))
+            .with_layout(Some(1), const { &[by(2, Direction::Descending)] })
+            .with_indexes(&INDEXES);
+        assert_eq!(
+            alter_table("\"public\".\"spans\"", &descriptor, true).as_str(),
+            "ALTER TABLE \"public\".\"spans\" SET (timescaledb.enable_columnstore, \
+             timescaledb.segmentby = '\"service''s\"', timescaledb.orderby = '\"time\" DESC', \
+             timescaledb.sparse_index = 'bloom(\"trace\"), minmax(\"place\")')"
+        );
+        let older = alter_table("t", &descriptor, false);
+        assert!(!older.as_str().contains("sparse"));
+    }
+
+    #[test]
+    fn a_table_without_a_layout_is_left_to_the_server() {
+        let descriptor = Descriptor::new("notes", &COLUMNS);
+        assert_eq!(
+            alter_table("notes", &descriptor, true).as_str(),
+            "ALTER TABLE notes SET (timescaledb.enable_columnstore)"
+        );
+    }
+}
