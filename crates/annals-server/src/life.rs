@@ -1,6 +1,6 @@
 //! Every table of this program that ages, for whoever looks after them: a scheduler, a command, a request.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use annals_events::{Events, EventsOptions};
 use annals_market::BarsOptions;
@@ -9,7 +9,6 @@ use annals_store::{
     lifecycle::schedule,
 };
 use futures_util::future::BoxFuture;
-use tokio::sync::OnceCell;
 
 /// What the labels of namespaces begin with.
 const EVENTS: &str = "events:";
@@ -22,8 +21,8 @@ const TOLD: usize = 10;
 #[derive(Clone, Debug)]
 pub struct Tables {
     store: Store,
-    events: Arc<OnceCell<Events>>,
     options: EventsOptions,
+    events: Option<Events>,
     refresh_every: Option<Interval>,
 }
 
@@ -33,8 +32,8 @@ impl Tables {
     pub fn new(store: Store, refresh_every: Option<Duration>) -> Self {
         Self {
             store,
-            events: Arc::default(),
             options: EventsOptions::default(),
+            events: None,
             refresh_every: refresh_every.and_then(Interval::from_duration),
         }
     }
@@ -53,10 +52,10 @@ impl Tables {
         Ok(tables)
     }
 
-    /// With an event store that is open already.
+    /// With namespaces that age as an open event store says.
     #[must_use]
     pub fn with_events(mut self, events: Events) -> Self {
-        self.events = Arc::new(OnceCell::new_with(Some(events)));
+        self.events = Some(events);
         self
     }
 
@@ -78,7 +77,7 @@ impl Tables {
     /// There is none of that name, and those that there are are told; or the database failed.
     pub async fn find(&self, label: &str) -> Result<AgingTable> {
         let families = self.of_families();
-        // Whoever asks for spans needs no event store.
+        // Whoever asks for spans needs no list of namespaces.
         if let Some(found) = labelled(&families, label) {
             return Ok(found);
         }
@@ -110,15 +109,11 @@ impl Tables {
     }
 
     async fn of_namespaces(&self) -> Result<Vec<AgingTable>> {
-        let open = || Events::new(self.store.clone(), self.options.clone());
-        let listed = async {
-            self.events
-                .get_or_try_init(open)
-                .await?
-                .aging_tables()
-                .await
+        let listed = match &self.events {
+            Some(events) => events.aging_tables().await,
+            None => annals_events::life::tables(&self.store, &self.options).await,
         };
-        listed.await.map_err(|error| match error {
+        listed.map_err(|error| match error {
             annals_events::Error::Store(error) => error,
             // Nothing else comes of a listing.
             other => {

@@ -16,7 +16,7 @@ use super::{
     export, label,
     lines::Lines,
     list,
-    shown::{chunk, chunk_json, kept},
+    shown::{and, chunk, chunk_json, kept},
 };
 use crate::{
     command::DatabaseArgs,
@@ -317,10 +317,10 @@ async fn drop_older(
         }
     };
     let steps: Vec<_> = steps.iter().filter_map(step_json).collect();
-    let mut document = expiry_json(&expiry);
-    document["table"] = life.table().label().into();
-    document["dry_run"] = dry_run.into();
-    document["steps"] = steps.into();
+    let document = and(
+        expiry_json(&expiry),
+        json!({ "table": life.table().label(), "dry_run": dry_run, "steps": steps }),
+    );
     lines.finish(&last, &document)?;
     Ok(code(expiry.left))
 }

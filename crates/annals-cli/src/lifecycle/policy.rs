@@ -13,7 +13,7 @@ use super::{
     Place,
     command::PolicyCommand,
     label, run, set,
-    shown::{interval_json, time_json},
+    shown::{and, interval_json, time_json},
 };
 use crate::{
     command::DatabaseArgs,
@@ -82,14 +82,15 @@ pub(super) fn policy_json(life: &Lifecycle, policy: &Policy) -> Value {
 
 /// The same, with where it comes from and how it went.
 pub(super) fn status_json(life: &Lifecycle, status: &PolicyStatus) -> Value {
-    let mut shown = policy_json(life, &status.policy);
-    shown["is_set"] = status.is_set.into();
-    shown["runner"] = status.runner.into();
-    shown["last_run"] = time_json(status.last_run).into();
-    shown["last_outcome"] = status.last_outcome.clone().into();
-    shown["has_failed"] = status.has_failed.into();
-    shown["next_run"] = time_json(status.next_run).into();
-    shown
+    let more = json!({
+        "is_set": status.is_set,
+        "runner": status.runner,
+        "last_run": time_json(status.last_run),
+        "last_outcome": status.last_outcome,
+        "has_failed": status.has_failed,
+        "next_run": time_json(status.next_run),
+    });
+    and(policy_json(life, &status.policy), more)
 }
 
 async fn show(lives: &[Lifecycle], json: bool) -> Result<(), CliError> {

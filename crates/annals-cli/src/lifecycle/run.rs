@@ -13,6 +13,7 @@ use super::{
     label,
     policy::{named, policy_json},
     set,
+    shown::and,
 };
 use crate::{
     error::{CliError, with_causes},
@@ -82,22 +83,22 @@ async fn run_all(lives: &[Lifecycle], json: bool) -> Result<ExitCode, CliError> 
             }
         };
         for (policy, outcome) in outcomes {
-            let mut shown = policy_json(life, &policy);
             let line = format!("{}: {}: ", label(life), named(&policy));
-            match outcome {
+            let came = match outcome {
                 Ok(outcome) => {
                     if !json {
                         print_line(&(line + &printable(&outcome)))?;
                     }
-                    shown["outcome"] = outcome.into();
+                    json!({ "outcome": outcome })
                 }
                 Err(error) => {
                     failed = true;
-                    shown["error"] = with_causes(&error).into();
+                    let told = with_causes(&error);
                     eprintln!("annals: {line}{}", CliError::from(error).report());
+                    json!({ "error": told })
                 }
-            }
-            all.push(shown);
+            };
+            all.push(and(policy_json(life, &policy), came));
         }
     }
     if json {
@@ -162,13 +163,12 @@ impl Pending {
     }
 
     fn json(&self) -> Value {
-        let mut shown = policy_json(&self.life, &self.policy);
-        shown["due"] = match &self.would {
+        let due = match &self.would {
             Would::Delete(due) => due.json(),
             Would::Compress(chunks) => json!({ "chunks": chunks }),
             Would::Refresh => Value::Null,
         };
-        shown
+        and(policy_json(&self.life, &self.policy), json!({ "due": due }))
     }
 }
 

@@ -4,7 +4,7 @@ use annals_store::{
     Lifecycle,
     lifecycle::{Policy, PolicyKind},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Place,
@@ -12,6 +12,7 @@ use super::{
     due::Due,
     label,
     policy::{named, policy_json, status_json},
+    shown::and,
 };
 use crate::{
     error::CliError,
@@ -69,14 +70,13 @@ async fn set_retention(
         life.set_policy(policy).await?;
     }
     if json {
-        let mut document = if dry_run {
+        let document = if dry_run {
             policy_json(life, policy)
         } else {
             now(life, policy).await?
         };
-        document["dry_run"] = dry_run.into();
-        document["due"] = due.json();
-        return print_json(&document);
+        let more = json!({ "dry_run": dry_run, "due": due.json() });
+        return print_json(&and(document, more));
     }
     let not_set = if dry_run { " (not set)" } else { "" };
     print_line(&format!("{name}: {}{not_set}", named(policy)))?;

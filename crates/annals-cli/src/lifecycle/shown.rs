@@ -73,6 +73,14 @@ pub(super) fn chunk_json(chunk: &Chunk) -> Value {
     })
 }
 
+/// A JSON object with more fields.
+pub(super) fn and(mut object: Value, more: Value) -> Value {
+    if let (Value::Object(fields), Value::Object(more)) = (&mut object, more) {
+        fields.extend(more);
+    }
+    object
+}
+
 pub(super) fn time_json(time: Option<Timestamp>) -> Option<String> {
     time.map(|time| time.to_string())
 }

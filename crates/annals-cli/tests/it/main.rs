@@ -14,6 +14,7 @@ mod event_commands;
 mod event_order;
 mod event_server;
 mod event_transfer;
+mod lifecycle_commands;
 mod outage;
 mod program;
 mod python_sdk;
