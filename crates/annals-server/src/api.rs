@@ -4,8 +4,8 @@ mod bar;
 mod bars;
 mod models;
 mod page;
-mod parameters;
-mod problem;
+pub(crate) mod parameters;
+pub(crate) mod problem;
 mod span;
 mod spans;
 mod status;
@@ -25,6 +25,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     ServerConfig,
+    admin::{self, Admin},
     events::{self, EventRoads, Fault},
     roads::Roads,
 };
@@ -34,7 +35,6 @@ use problem::Problem;
 #[derive(Clone)]
 struct Api {
     roads: Arc<Roads>,
-    query_timeout: Duration,
     max_window: Duration,
 }
 
@@ -54,7 +54,8 @@ impl Api {
         (name = "server", description = "How the server is"),
         (name = "traces", description = "Spans and traces"),
         (name = "models", description = "Latency of models, and what was unusual"),
-        (name = "bars", description = "Bars of market data, and the ticks that they are made of")
+        (name = "bars", description = "Bars of market data, and the ticks that they are made of"),
+        (name = "admin", description = "The life of data: chunks, compression, retention and policies. Asks for the API token, and without one in the settings is closed. Ages are texts such as 90 days.")
     )
 )]
 struct Description;
@@ -63,11 +64,11 @@ struct Description;
 pub(crate) fn router(
     roads: &Arc<Roads>,
     events: &Arc<EventRoads>,
+    admin: &Arc<Admin>,
     config: &ServerConfig,
 ) -> Router {
     let api = Api {
         roads: Arc::clone(roads),
-        query_timeout: config.query_timeout,
         max_window: config.max_query_window,
     };
     let data = OpenApiRouter::with_openapi(Description::openapi())
@@ -83,14 +84,19 @@ pub(crate) fn router(
         .routes(routes!(bars::latest_of_many))
         .routes(routes!(bars::symbols))
         .routes(routes!(status::metrics))
-        .layer(axum::middleware::from_fn_with_state(api.clone(), in_time))
+        .layer(axum::middleware::from_fn_with_state(
+            config.query_timeout,
+            in_time,
+        ))
         // Not questions: how long they may take, INGEST_TIMEOUT and READ_TIMEOUT say.
         .routes(routes!(write::write_bars))
         .routes(routes!(write::feed_ticks))
         .layer(axum::middleware::from_fn_with_state(
             (roads.token.clone(), refuse as crate::auth::Refuse),
             crate::auth::guard,
-        ));
+        ))
+        // It has a guard of its own.
+        .merge(admin::router(admin, config));
     let (router, description) = data
         .routes(routes!(status::index))
         .routes(routes!(status::health))
@@ -110,18 +116,24 @@ pub(crate) fn router(
         .merge(events::router(events))
 }
 
-fn refuse(status: StatusCode, message: &str, _: &HeaderMap) -> Response {
+/// Says no as every road of this API does.
+pub(crate) fn refuse(status: StatusCode, message: &str, _: &HeaderMap) -> Response {
     Problem::new(status, message).into()
 }
 
-async fn in_time(State(api): State<Api>, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(api.query_timeout, next.run(request)).await {
+/// Answers for a database that does not.
+pub(crate) async fn in_time(
+    State(within): State<Duration>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match tokio::time::timeout(within, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             format!(
                 "the database did not answer within {} s (QUERY_TIMEOUT); ask for less, or again later",
-                api.query_timeout.as_secs_f64()
+                within.as_secs_f64()
             ),
         )
         .into(),
@@ -139,6 +151,7 @@ async fn wrong_method(State(api): State<Api>, method: Method, request: Request) 
     let served = match path {
         "/bars" => "GET or POST",
         "/ticks" => "POST",
+        _ if path.starts_with("/admin/") => admin::methods(path),
         _ => "GET",
     };
     Problem::new(
@@ -154,6 +167,8 @@ async fn unknown(request: Request) -> Response {
         "; in a model's name write / as %2F"
     } else if path.starts_with("/bars/") {
         "; in a symbol write / as %2F"
+    } else if path.starts_with("/admin") {
+        "; GET /admin/tables lists tables, and GET /openapi.json what can be done to them"
     } else {
         "; GET / lists what is"
     };

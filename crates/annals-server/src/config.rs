@@ -56,6 +56,12 @@ pub const SETTINGS: &[Setting] = &[
         "false leaves tables to `annals migrate up`, and refuses to start without them",
     ),
     Setting::new(
+        "LIFECYCLE_INTERVAL",
+        &[],
+        "5s",
+        "how often the server looks for policies that are due, each of which one server at a time runs; as often as BARS_ROLLUP_INTERVAL where that is shorter; off leaves them, rolling up bars among them, to other servers or to `annals policy run`",
+    ),
+    Setting::new(
         "MAX_CONNECTIONS",
         &[],
         "1024",
@@ -227,7 +233,10 @@ pub struct ServerConfig {
     pub bars: BarsOptions,
     /// How often running minutes of ticks are written too; `None` for never.
     pub checkpoint: Option<Duration>,
-    /// How often longer bars are stored of hours that changed; `None` for never.
+    /// How often policies that are due are looked for; `None` for never.
+    pub lifecycle: Option<Duration>,
+    /// How often longer bars are stored of hours that changed, unless a policy says otherwise; `None` for
+    /// never.
     pub rollup: Option<Duration>,
     /// The event store.
     pub events: EventsConfig,
@@ -349,10 +358,18 @@ impl ServerConfig {
             },
             bars: BarsOptions::from_sources(sources)?,
             checkpoint: BarsOptions::checkpoint_from_sources(sources)?,
+            lifecycle: unless_off(sources, "LIFECYCLE_INTERVAL")?,
             rollup: BarsOptions::rollup_from_sources(sources)?,
             events: EventsConfig::from_sources(sources)?,
             shutdown_timeout: sources.duration("SHUTDOWN_TIMEOUT")?,
         })
+    }
+
+    /// How often policies that are due are looked for: bars are rolled up as often as was asked for, though
+    /// other policies could wait.
+    pub(crate) fn looks(&self) -> Option<Duration> {
+        let every = self.lifecycle?;
+        Some(self.rollup.map_or(every, |rollup| rollup.min(every)))
     }
 }
 
@@ -471,6 +488,8 @@ mod tests {
             ("BARS_DB_CONFLICT", "add"),
             ("BARS_CHECKPOINT_INTERVAL", "0s"),
             ("BARS_ROLLUP_INTERVAL", "0s"),
+            ("LIFECYCLE_INTERVAL", "0s"),
+            ("LIFECYCLE_INTERVAL", "sometimes"),
             ("TLS_CERT", "/nowhere/at/all.pem"),
             ("EVENTODB_TOKEN", "hunter2"),
             ("EVENTODB_TEST_MODE", "maybe"),

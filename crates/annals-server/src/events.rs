@@ -100,6 +100,11 @@ impl EventRoads {
         })
     }
 
+    /// The event store.
+    pub(crate) fn events(&self) -> &Events {
+        &self.access.events
+    }
+
     /// Forgets message ids that are older than their window, for as long as it runs.
     pub(crate) async fn upkeep(self: Arc<Self>) {
         loop {

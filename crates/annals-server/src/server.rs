@@ -4,15 +4,18 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use annals_events::Token;
 use annals_market::{Bar, Bar1h, Bar5m, Bar15m, FeedReport};
-use annals_store::{Migrations, Store, WriterReport};
+use annals_store::{Migrations, Store, WriterReport, lifecycle::Scheduler};
 use annals_telemetry::Span;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    Error, Result, ServerConfig, api,
+    Error, Result, ServerConfig,
+    admin::Admin,
+    api,
     config::Addresses,
     events::{self, EventRoads},
     grpc,
+    life::Tables,
     listener::{Listener, Serving},
     metrics, otlp_http,
     roads::Roads,
@@ -190,10 +193,11 @@ impl Server {
         let forgetting = tokio::spawn(Arc::clone(&events).upkeep());
         let upkeep = tokio::spawn(metrics::upkeep());
         let feeding = tokio::spawn(Arc::clone(&roads.ticks).run());
-        let rolling_up = self.config.rollup.map(|every| {
-            let store = store.clone();
-            tokio::spawn(annals_market::refresh::keep(store, every))
-        });
+        let tables =
+            Tables::new(store.clone(), self.config.rollup).with_events(events.events().clone());
+        let ageing = tokio::spawn(age(store.clone(), tables.clone(), self.config.looks()));
+        let admin = Admin::new(store.clone(), tables, Arc::clone(&roads), stop.clone());
+        let admin = Arc::new(admin);
         let half = self.config.shutdown_timeout / 2;
         let serving = |router| Serving {
             router,
@@ -203,7 +207,10 @@ impl Server {
             stop: stop.clone(),
         };
         let ports = [
-            (self.http, api::router(&roads, &events, &self.config)),
+            (
+                self.http,
+                api::router(&roads, &events, &admin, &self.config),
+            ),
             (self.otlp_grpc, grpc::router(&roads)),
             (self.otlp_http, otlp_http::router(&roads)),
         ];
@@ -216,11 +223,10 @@ impl Server {
         // Whoever could tell is gone: that is as good as being told.
         let _ = told.wait_for(|stop| *stop != Stop::No).await;
         let deadline = Instant::now() + self.config.shutdown_timeout;
-        if let Some(rolling_up) = rolling_up {
-            // What it is at is rolled back; whoever is next does it.
-            rolling_up.abort();
-        }
+        // What it is at is rolled back; whoever is next does it.
+        ageing.abort();
         ports.await;
+        admin.end();
         // Before the feed is closed: what it was handing over is put back then, and is not forgotten.
         forgetting.abort();
         feeding.abort();
@@ -263,5 +269,24 @@ impl Server {
             bars,
             ticks,
         })
+    }
+}
+
+/// Brings tables in line with their policies, and runs these from then on, as often as is said.
+async fn age(store: Store, tables: Tables, every: Option<Duration>) {
+    match tables.all().await {
+        Ok(all) => {
+            for table in all {
+                let life = store.lifecycle(table);
+                if let Err(error) = life.apply_policies().await {
+                    let (table, error) = (life.table().label(), error.report());
+                    tracing::warn!(table, error, "policies are not applied");
+                }
+            }
+        }
+        Err(error) => tracing::warn!(error = error.report(), "policies are not applied"),
+    }
+    if let Some(every) = every {
+        Scheduler::new(store, tables).keep(every).await;
     }
 }

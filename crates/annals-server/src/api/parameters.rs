@@ -15,7 +15,7 @@ use super::problem::Problem;
 
 /// The query string as a `T`, which should deny unknown fields: a misspelt parameter would be ignored,
 /// and the answer be one to another question.
-pub(super) struct Parameters<T>(pub(super) T);
+pub(crate) struct Parameters<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
     type Rejection = Problem;
@@ -26,7 +26,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
 }
 
 /// The query string as it is, for questions that repeat a parameter.
-pub(super) struct Pairs(pub(super) Vec<(String, String)>);
+pub(crate) struct Pairs(pub(crate) Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Pairs {
     type Rejection = Problem;
@@ -56,7 +56,7 @@ async fn query<S: Send + Sync, T: DeserializeOwned>(
 }
 
 /// The one part of the path that varies.
-pub(super) struct PathText(pub(super) String);
+pub(crate) struct PathText(pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathText {
     type Rejection = Problem;
@@ -64,19 +64,37 @@ impl<S: Send + Sync> FromRequestParts<S> for PathText {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(text)) => Ok(Self(text)),
-            Err(_) => Err(Problem::new(
-                StatusCode::BAD_REQUEST,
-                format!(
-                    "the path {:?} is not UTF-8 behind its percent signs",
-                    parts.uri.path()
-                ),
-            )),
+            Err(_) => Err(not_utf8(parts)),
         }
     }
 }
 
+/// The two parts of the path that vary.
+pub(crate) struct PathTexts(pub(crate) String, pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathTexts {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<(String, String)>::from_request_parts(parts, state).await {
+            Ok(Path((first, second))) => Ok(Self(first, second)),
+            Err(_) => Err(not_utf8(parts)),
+        }
+    }
+}
+
+fn not_utf8(parts: &Parts) -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        format!(
+            "the path {:?} is not UTF-8 behind its percent signs",
+            parts.uri.path()
+        ),
+    )
+}
+
 /// A time.
-pub(super) fn time(name: &str, value: Option<&str>) -> Result<Option<Timestamp>, Problem> {
+pub(crate) fn time(name: &str, value: Option<&str>) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = value else { return Ok(None) };
     // A plus sign in a query string means a blank, and nobody writes one in a time.
     let time = text.parse().or_else(|_| text.replace(' ', "+").parse());
@@ -90,7 +108,7 @@ pub(super) fn time(name: &str, value: Option<&str>) -> Result<Option<Timestamp>,
 }
 
 /// A time span of at most `most`.
-pub(super) fn window(
+pub(crate) fn window(
     name: &str,
     value: Option<&str>,
     default: Duration,
@@ -115,7 +133,7 @@ pub(super) fn window(
 }
 
 /// A whole number from `least` to `most`.
-pub(super) fn count(
+pub(crate) fn count(
     name: &str,
     value: Option<&str>,
     default: u64,
@@ -137,7 +155,7 @@ pub(super) fn count(
 }
 
 /// A number.
-pub(super) fn number(name: &str, value: Option<&str>, default: f64) -> Result<f64, Problem> {
+pub(crate) fn number(name: &str, value: Option<&str>, default: f64) -> Result<f64, Problem> {
     value.map_or(Ok(default), |text| {
         text.parse()
             .map_err(|_| Problem::parameter(name, text, "a number"))

@@ -1,5 +1,6 @@
 //! What goes wrong with a question, as JSON.
 
+use annals_store::LifecycleError;
 use axum::{
     Json,
     response::{IntoResponse, Response},
@@ -8,9 +9,11 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::refusal::Refusal;
+
 /// Why there is no answer.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// One sentence that names what is wrong and the way out.
     error: String,
     #[serde(skip)]
@@ -18,7 +21,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, error: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, error: impl Into<String>) -> Self {
         Self {
             error: error.into(),
             status,
@@ -26,15 +29,25 @@ impl Problem {
     }
 
     /// Parameters of which one is not known, or is there twice.
-    pub(super) fn unreadable(why: &str) -> Self {
+    pub(crate) fn unreadable(why: &str) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
             format!("the parameters cannot be read: {why}"),
         )
     }
 
+    /// How HTTP calls it.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The sentence.
+    pub(crate) fn message(&self) -> &str {
+        &self.error
+    }
+
     /// A parameter that cannot be used.
-    pub(super) fn parameter(name: &str, value: &str, expected: &str) -> Self {
+    pub(crate) fn parameter(name: &str, value: &str, expected: &str) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
             format!("{name} is {value:?}, but must be {expected}"),
@@ -52,11 +65,20 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status;
         let mut response = (status, Json(self)).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            let headers = response.headers_mut();
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("3"));
-        }
+        let seconds = match status {
+            StatusCode::SERVICE_UNAVAILABLE => "3",
+            StatusCode::TOO_MANY_REQUESTS => "1",
+            _ => return response,
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
         response
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.http_status(), refusal.message())
     }
 }
 
@@ -95,8 +117,17 @@ impl From<annals_market::Error> for Problem {
 impl From<annals_store::Error> for Problem {
     fn from(error: annals_store::Error) -> Self {
         use annals_store::Error;
-        if let Error::Cursor { .. } | Error::Operand { .. } = error {
-            return Self::new(StatusCode::BAD_REQUEST, error.to_string());
+        match &error {
+            Error::Cursor { .. } | Error::Operand { .. } => {
+                return Self::new(StatusCode::BAD_REQUEST, error.to_string());
+            }
+            Error::Unsupported { .. } => {
+                return Self::new(StatusCode::NOT_IMPLEMENTED, error.to_string());
+            }
+            Error::Lifecycle(refused) if let Some(status) = of_lifecycle(refused) => {
+                return Self::new(status, error.to_string());
+            }
+            _ => {}
         }
         if error.is_transient() {
             tracing::warn!(error = error.report(), "a question has no answer");
@@ -108,15 +139,29 @@ impl From<annals_store::Error> for Problem {
     }
 }
 
+/// How HTTP calls what a table's life refuses; nothing for what is not its asker's to mend.
+fn of_lifecycle(refused: &LifecycleError) -> Option<StatusCode> {
+    Some(match refused {
+        LifecycleError::Interval { .. } | LifecycleError::Policy { .. } => StatusCode::BAD_REQUEST,
+        LifecycleError::NoTable { .. } | LifecycleError::NoChunk { .. } => StatusCode::NOT_FOUND,
+        LifecycleError::Busy { .. } | LifecycleError::TakenOver { .. } => StatusCode::CONFLICT,
+        LifecycleError::Unsupported { .. }
+        | LifecycleError::TooOld { .. }
+        | LifecycleError::NoHypertable { .. } => StatusCode::NOT_IMPLEMENTED,
+        LifecycleError::NotOwner { .. } => StatusCode::FORBIDDEN,
+        _ => return None,
+    })
+}
+
 /// The database cannot be reached.
-pub(super) fn away() -> Problem {
+pub(crate) fn away() -> Problem {
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "the database does not answer; ask again in 3 s",
     )
 }
 
-fn internal() -> Problem {
+pub(crate) fn internal() -> Problem {
     Problem::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         "the database failed; the server's log says how",

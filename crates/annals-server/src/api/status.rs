@@ -49,6 +49,8 @@ pub(super) async fn index() -> Json<Index> {
             "POST /rpc",
             "/subscribe?category={category}",
             "POST /import",
+            "/admin/tables",
+            "/admin/policies",
             "/health",
             "/ready",
             "/version",
