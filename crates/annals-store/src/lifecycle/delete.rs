@@ -2,17 +2,19 @@
 
 use annals_record::{Timestamp, Value};
 use futures_util::future::{BoxFuture, FutureExt as _};
-use sqlx::Row as _;
 
 use super::{
     AgingTable, Interval, Lifecycle, LifecycleError, PolicyKind, Told,
     expire::give_pages_back,
     lease::{Fence, Lease},
 };
-use crate::{Access, Error, Names, Result, Work, sql::PgTimestamp};
+use crate::{Access, Dialect, Error, Names, Result, Work, sql::PgTimestamp};
 
 /// Rows of one statement, so that others wait for little and few are decompressed at once.
 const STEP: i64 = 10_000;
+
+/// Rows of one compressed batch, which are decompressed together: fewer cannot be had.
+const BATCH: u64 = 1_000;
 
 impl Lifecycle {
     /// Deletes the rows of one owner, a value of the column by which the table is segmented: all of them, or
@@ -38,11 +40,19 @@ impl Lifecycle {
             }
             .into());
         }
+        if let (Some(why), Some(_)) = (self.table.whole_only(), older_than) {
+            return Err(LifecycleError::Policy {
+                table: self.table.label().to_owned(),
+                kind: PolicyKind::Retention,
+                why,
+            }
+            .into());
+        }
         let before = match older_than {
             Some(age) => self.before(age).await?,
             None => Timestamp::MAX,
         };
-        let ranges = self.ranges_before(before).await?;
+        let ranges = self.ranges_of(owner, before).await?;
         if dry_run {
             let mut rows = 0;
             for range in ranges {
@@ -57,24 +67,47 @@ impl Lifecycle {
         done
     }
 
-    /// The ranges of chunks, so that each statement is about one; everything where there are no chunks.
-    async fn ranges_before(&self, before: Timestamp) -> Result<Vec<(i64, i64)>> {
-        let all = vec![(Timestamp::MIN.unix_micros(), before.unix_micros())];
-        let Some(mut connection) = self.postgres().await? else {
-            return Ok(all);
-        };
-        self.check_postgres(&mut connection).await?;
-        if !self.is_hypertable(&mut connection).await? {
-            return Ok(all);
+    /// The ranges of chunks, so that each statement is about one; where there are no chunks, from the owner's
+    /// first row to the last.
+    async fn ranges_of(&self, owner: &str, before: Timestamp) -> Result<Vec<(i64, i64)>> {
+        let before = before.unix_micros();
+        if let Some(mut connection) = self.postgres().await? {
+            self.check_postgres(&mut connection).await?;
+            if self.is_hypertable(&mut connection).await? {
+                let chunks = self.read_chunks(&mut connection).await?.into_iter();
+                let ranges = chunks.map(|chunk| {
+                    let end = chunk.range_end.unix_micros().min(before);
+                    (chunk.range_start.unix_micros(), end)
+                });
+                return Ok(ranges.filter(|(start, end)| start < end).collect());
+            }
         }
-        let chunks = self.read_chunks(&mut connection).await?.into_iter();
-        let ranges = chunks.map(|chunk| {
-            (
-                chunk.range_start.unix_micros(),
-                chunk.range_end.min(before).unix_micros(),
-            )
-        });
-        Ok(ranges.filter(|(start, end)| start < end).collect())
+        let ends = match self.table.names().dialect() {
+            Dialect::Postgres => [
+                "SELECT (extract(epoch FROM min({time})) * 1000000)::bigint FROM {table} WHERE {owner} = $1 HAVING count(*) > 0",
+                "SELECT (extract(epoch FROM max({time})) * 1000000)::bigint FROM {table} WHERE {owner} = $1 HAVING count(*) > 0",
+            ],
+            Dialect::Sqlite => [
+                "SELECT min({time}) FROM {table} WHERE {owner} = $1 HAVING count(*) > 0",
+                "SELECT max({time}) FROM {table} WHERE {owner} = $1 HAVING count(*) > 0",
+            ],
+        };
+        let mut found = [0; 2];
+        for (end, sql) in found.iter_mut().zip(ends) {
+            let values = vec![Value::Text(owner.to_owned())];
+            *end = self
+                .store
+                .backend()
+                .fetch_count(self.statement(sql), values)
+                .await?;
+        }
+        let [first, last] = found;
+        let range = (first, last.saturating_add(1).min(before));
+        Ok(if range.0 < range.1 {
+            vec![range]
+        } else {
+            Vec::new()
+        })
     }
 
     async fn count_of(&self, owner: &str, (from, until): (i64, i64)) -> Result<u64> {
@@ -102,33 +135,37 @@ impl Lifecycle {
         told: Told<'_, u64>,
     ) -> Result<u64> {
         let mut deleted = 0;
-        for (mut from, until) in ranges {
-            let mut limit = STEP;
-            loop {
-                let step = DeleteOf {
-                    table: self.table.clone(),
-                    fence: lease.fence().clone(),
-                    owner: owner.to_owned(),
-                    from,
-                    until,
-                    limit,
+        let mut left = ranges;
+        left.reverse();
+        while let Some((from, until)) = left.pop() {
+            let step = |unlimited| DeleteOf {
+                table: self.table.clone(),
+                fence: lease.fence().clone(),
+                owner: owner.to_owned(),
+                from,
+                until,
+                unlimited,
+            };
+            let mut done = self.store.run(Access::Write, step(false)).await;
+            if is_over_limit(&done) {
+                // More rows than may be decompressed in one transaction: fewer, if they can be divided.
+                let rows = self.count_of(owner, (from, until)).await?;
+                done = if rows > BATCH {
+                    Ok(Step::TooMany)
+                } else {
+                    self.store.run(Access::Write, step(true)).await
                 };
-                let step = match self.store.run(Access::Write, step).await {
-                    Ok(step) => step,
-                    // More rows than may be decompressed in one transaction.
-                    Err(error) if error.code().as_deref() == Some("53400") && limit > 1 => {
-                        limit /= 2;
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                };
-                deleted += step.rows;
-                if step.rows > 0 {
-                    told(&step.rows);
+            }
+            match done? {
+                Step::Deleted(0) => {}
+                Step::Deleted(rows) => {
+                    deleted += rows;
+                    told(&rows);
                 }
-                match step.rest {
-                    Some(rest) => from = rest,
-                    None => break,
+                Step::TooMany => {
+                    let middle = from.midpoint(until);
+                    left.push((middle, until));
+                    left.push((from, middle));
                 }
             }
         }
@@ -142,32 +179,28 @@ impl Lifecycle {
     }
 }
 
-/// One step.
+/// Whether it would have decompressed more rows than the server allows in one transaction.
+fn is_over_limit(done: &Result<Step>) -> bool {
+    matches!(done, Err(error) if error.code().as_deref() == Some("53400"))
+}
+
+/// Deletes the rows of a range, unless they are too many.
 struct DeleteOf {
     table: AgingTable,
     fence: Fence,
     owner: String,
     from: i64,
     until: i64,
-    limit: i64,
+    /// As many rows may be decompressed as it takes.
+    unlimited: bool,
 }
 
-/// What a step did.
-struct Step {
-    rows: u64,
-    /// Where the next one begins; none when there is nothing left.
-    rest: Option<i64>,
+/// What came of it.
+enum Step {
+    Deleted(u64),
+    /// The range has to be divided.
+    TooMany,
 }
-
-const BOUNDARY_POSTGRES: &str = "\
-    SELECT count(*), (extract(epoch FROM max(age)) * 1000000)::bigint
-      FROM (SELECT {time} AS age FROM {table} WHERE {owner} = $1 AND {time} >= $2 AND {time} < $3
-             ORDER BY {time} LIMIT $4) AS oldest";
-
-const BOUNDARY_SQLITE: &str = "\
-    SELECT count(*), max(age)
-      FROM (SELECT {time} AS age FROM {table} WHERE {owner} = ?1 AND {time} >= ?2 AND {time} < ?3
-             ORDER BY {time} LIMIT ?4)";
 
 const COUNT: &str =
     "SELECT count(*) FROM {table} WHERE {owner} = $1 AND {time} >= $2 AND {time} < $3";
@@ -175,13 +208,10 @@ const COUNT: &str =
 const DELETE: &str = "DELETE FROM {table} WHERE {owner} = $1 AND {time} >= $2 AND {time} < $3";
 
 impl DeleteOf {
-    /// Where this step ends, and whether there is more behind it.
-    fn end(&self, found: i64, last: Option<i64>) -> Option<(i64, bool)> {
-        match last {
-            None => None,
-            Some(last) if found >= self.limit => Some((last.saturating_add(1), true)),
-            Some(_) => Some((self.until, false)),
-        }
+    /// Ranges are halved by their times and not by their rows: in an order of time with a limit TimescaleDB 2.19
+    /// leaves rows out of partly compressed chunks.
+    fn is_too_much(&self, rows: i64) -> bool {
+        rows > STEP && self.until.saturating_sub(self.from) > 1
     }
 }
 
@@ -199,42 +229,35 @@ impl Work for DeleteOf {
         async move {
             self.fence.hold_postgres(connection, names).await?;
             let doing = || Error::statement(DOING);
-            let row = sqlx::query(self.table.statement(BOUNDARY_POSTGRES))
-                .bind(&self.owner)
-                .bind(PgTimestamp(self.from))
-                .bind(PgTimestamp(self.until))
-                .bind(self.limit)
-                .fetch_one(&mut *connection)
-                .await
-                .map_err(doing())?;
-            let found: i64 = row.try_get(0).map_err(doing())?;
-            let Some((until, more)) = self.end(found, row.try_get(1).map_err(doing())?) else {
-                return Ok(Step { rows: 0, rest: None });
-            };
             // The number that DELETE tells is too low on compressed chunks of older versions.
             let rows: i64 = sqlx::query_scalar(self.table.statement(COUNT))
                 .bind(&self.owner)
                 .bind(PgTimestamp(self.from))
-                .bind(PgTimestamp(until))
+                .bind(PgTimestamp(self.until))
                 .fetch_one(&mut *connection)
                 .await
                 .map_err(doing())?;
-            if self.limit == 1 {
-                // It cannot be divided any more: what one batch of compressed rows has must be taken at once.
+            if rows == 0 {
+                return Ok(Step::Deleted(0));
+            }
+            if self.is_too_much(rows) {
+                return Ok(Step::TooMany);
+            }
+            if self.unlimited {
                 let sql = "SELECT set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', TRUE)";
-                sqlx::query(sql).execute(&mut *connection).await.map_err(doing())?;
+                sqlx::query(sql)
+                    .execute(&mut *connection)
+                    .await
+                    .map_err(doing())?;
             }
             sqlx::query(self.table.statement(DELETE))
                 .bind(&self.owner)
                 .bind(PgTimestamp(self.from))
-                .bind(PgTimestamp(until))
+                .bind(PgTimestamp(self.until))
                 .execute(&mut *connection)
                 .await
                 .map_err(doing())?;
-            Ok(Step {
-                rows: rows.unsigned_abs(),
-                rest: more.then_some(until),
-            })
+            Ok(Step::Deleted(rows.unsigned_abs()))
         }
         .boxed()
     }
@@ -242,27 +265,15 @@ impl Work for DeleteOf {
     fn run_sqlite(self, connection: &rusqlite::Connection, names: &Names) -> Result<Step> {
         self.fence.hold_sqlite(connection, names)?;
         let delete = || {
-            let sql = self.table.statement(BOUNDARY_SQLITE);
-            let (found, last) = connection.query_row(
-                sql.as_str(),
-                (&self.owner, self.from, self.until, self.limit),
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )?;
-            let Some((until, more)) = self.end(found, last) else {
-                return Ok(Step {
-                    rows: 0,
-                    rest: None,
-                });
-            };
-            let rows = connection.execute(
-                self.table.statement(DELETE).as_str(),
-                (&self.owner, self.from, until),
-            )?;
+            let values = (&self.owner, self.from, self.until);
+            let sql = self.table.statement(COUNT);
+            let rows: i64 = connection.query_row(sql.as_str(), values, |row| row.get(0))?;
+            if self.is_too_much(rows) {
+                return Ok(Step::TooMany);
+            }
+            let rows = connection.execute(self.table.statement(DELETE).as_str(), values)?;
             give_pages_back(connection)?;
-            Ok(Step {
-                rows: rows as u64,
-                rest: more.then_some(until),
-            })
+            Ok(Step::Deleted(rows as u64))
         };
         delete().map_err(Error::statement::<rusqlite::Error>(DOING))
     }

@@ -84,8 +84,10 @@ impl Lifecycle {
     fn copy_of(&self, chunk: &Chunk) -> Sql {
         let descriptor = self.table.descriptor();
         let key = descriptor.key_columns().map(|column| column.name);
-        let mut order = vec![quoted(self.table.oldest_by())];
-        for name in key.chain([self.table.time()]) {
+        let mut order = vec![quoted(self.table.time())];
+        // Where there is no key, all columns together are one.
+        let all = descriptor.columns.iter().map(|column| column.name);
+        for name in key.chain(all.filter(|_| descriptor.key.is_empty())) {
             if !order.contains(&quoted(name)) {
                 order.push(quoted(name));
             }

@@ -7,7 +7,7 @@ use std::fmt;
 use annals_record::{ColumnType, Record, Timestamp, Value};
 
 use super::{AgingTable, Interval, Lifecycle, LifecycleError, schedule::Runs};
-use crate::{Error, Result, Store};
+use crate::{Dialect, Error, Result, Store};
 
 /// What a policy does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -182,6 +182,9 @@ impl Lifecycle {
                     )
                     .into());
                 }
+                if let (Some(why), Some(_)) = (self.table.whole_only(), &policy.owner) {
+                    return Err(refused(why).into());
+                }
                 if let Some(mut connection) = self.postgres().await? {
                     self.check_owner(&mut connection).await?;
                 }
@@ -281,6 +284,32 @@ impl Lifecycle {
             self.apply_policies().await?;
         }
         Ok(was_there)
+    }
+
+    /// Forgets everything that is kept of a table that is gone for good, so that another one of its name begins
+    /// anew: policies, how they went, chunks that were seen.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn forget(&self) -> Result<()> {
+        let all = [
+            "DELETE FROM {annals_policies} WHERE table_schema = $1 AND table_name = $2",
+            "DELETE FROM {annals_jobs} WHERE table_schema = $1 AND table_name = $2",
+        ];
+        let chunks = "DELETE FROM {annals_chunks} WHERE table_schema = $1 AND table_name = $2";
+        let chunks = Some(chunks).filter(|_| self.table.names().dialect() == Dialect::Postgres);
+        for sql in all.into_iter().chain(chunks) {
+            let table = [self.table.names().schema(), self.table.descriptor().table];
+            let values = table.map(|text| Value::Text(text.to_owned())).to_vec();
+            let sql = self.store.names().statement(sql);
+            match self.store.backend().execute(sql, values).await {
+                // The kernel's own tables are not there: then nothing is kept.
+                Err(error) if matches!(error.code().as_deref(), Some("42P01" | "SQLITE_1")) => {}
+                done => drop(done?),
+            }
+        }
+        Ok(())
     }
 
     /// The table's policies, defaults included.

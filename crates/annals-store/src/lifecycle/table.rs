@@ -22,6 +22,8 @@ pub struct AgingTable {
     refresh: Option<Arc<dyn Refresh>>,
     compress_after: Option<Interval>,
     refresh_every: Option<Interval>,
+    /// Why rows of one owner cannot go by age alone.
+    whole_only: Option<&'static str>,
 }
 
 impl fmt::Debug for AgingTable {
@@ -53,6 +55,7 @@ impl AgingTable {
             refresh: None,
             compress_after: None,
             refresh_every: None,
+            whole_only: None,
         }
     }
 
@@ -90,6 +93,17 @@ impl AgingTable {
     pub fn compressed_after(mut self, age: Option<Interval>) -> Self {
         self.compress_after = age;
         self
+    }
+
+    /// Retention is of the whole table, never of one owner's rows; `why` ends a sentence.
+    #[must_use]
+    pub fn aging_as_a_whole(mut self, why: &'static str) -> Self {
+        self.whole_only = Some(why);
+        self
+    }
+
+    pub(super) fn whole_only(&self) -> Option<&'static str> {
+        self.whole_only
     }
 
     /// What people call it: `spans`, `events:orders`.
