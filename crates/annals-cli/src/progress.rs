@@ -1,8 +1,11 @@
 //! How far something is, on a terminal.
 
-use std::{io::Read, time::Duration};
+use std::{borrow::Cow, io::Read, time::Duration};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How long nobody wonders.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A bar of bytes on a terminal's standard error; nothing elsewhere.
 #[derive(Clone, Debug)]
@@ -30,6 +33,24 @@ impl Progress {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(250));
+        Self(bar)
+    }
+
+    /// Of something that is nearly always over at once: it is shown when it takes longer than a second.
+    pub(crate) fn doing(what: impl Into<Cow<'static, str>>) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.set_message(what);
+        let late = bar.downgrade();
+        std::thread::spawn(move || {
+            std::thread::sleep(PATIENCE);
+            if let Some(bar) = late.upgrade().filter(|bar| !bar.is_finished()) {
+                bar.set_draw_target(ProgressDrawTarget::stderr());
+                bar.enable_steady_tick(Duration::from_millis(250));
+            }
+        });
         Self(bar)
     }
 

@@ -164,7 +164,7 @@ async fn warn_of_compression(life: &Lifecycle) -> Result<(), CliError> {
     });
     if policy.is_some() {
         eprintln!(
-            "annals: a policy compresses them again at its next run; until it is set again this stops it: annals policy remove compression {}",
+            "annals: the policy of compression takes them up again at its next run, which this stops: annals policy remove compression {}",
             label(life)
         );
     }
@@ -283,7 +283,7 @@ async fn drop_older(
     if !dry_run && !yes {
         let due = Due::chunks(&life, age).await?;
         if !due.is_nothing() {
-            confirm(&format!("Drop {} of {name} for good?", due.told()), false)?;
+            confirm(&format!("{name}: drop {}, for good?", due.told()), false)?;
         }
     }
     let mut lines = Lines::of(format!("dropping chunks of {name}"), json);

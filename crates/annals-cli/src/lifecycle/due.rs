@@ -121,8 +121,7 @@ pub(super) fn expiry_json(expiry: &Expiry) -> Value {
 async fn watched<T>(
     looking: impl Future<Output = annals_store::Result<T>>,
 ) -> annals_store::Result<T> {
-    let progress = Progress::of_rows();
-    progress.tell("looking for what would go".to_owned());
+    let progress = Progress::doing("looking for what would go");
     let found = looking.await;
     progress.finish();
     found

@@ -81,8 +81,7 @@ async fn to_file(life: &Lifecycle, args: &ExportArgs) -> Result<Exported, CliErr
 }
 
 async fn write(life: &Lifecycle, chunk: &str, part: &Path) -> Result<Exported, CliError> {
-    let progress = Progress::of_rows();
-    progress.tell("exporting".to_owned());
+    let progress = Progress::doing("exporting");
     let mut out = BufWriter::new(File::create(part).map_err(cannot(part))?);
     let exported = life.export_chunk(chunk, &mut out).await;
     progress.finish();

@@ -20,10 +20,8 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn of(doing: String, json: bool) -> Self {
-        let progress = Progress::of_rows();
-        progress.tell(doing);
         Self {
-            progress,
+            progress: Progress::doing(doing),
             json,
             failed: None,
         }

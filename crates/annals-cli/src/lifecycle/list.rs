@@ -17,10 +17,7 @@ use crate::{
 };
 
 pub(super) async fn list(life: &Lifecycle, counted: bool, json: bool) -> Result<(), CliError> {
-    let progress = Progress::of_rows();
-    if counted {
-        progress.tell("counting rows".to_owned());
-    }
+    let progress = Progress::doing(if counted { "counting rows" } else { "looking" });
     let chunks = life.chunks(counted).await;
     progress.finish();
     let chunks = chunks?;

@@ -57,7 +57,10 @@ pub(super) async fn run(
         let pending = pending(&at_one_time, |kind| kind == PolicyKind::Retention).await?;
         let gone: Vec<String> = pending.iter().filter_map(Pending::question).collect();
         if !gone.is_empty() {
-            confirm(&format!("Let go for good: {}?", gone.join("; ")), false)?;
+            confirm(
+                &format!("Let go of {}, for good?", gone.join("; of ")),
+                false,
+            )?;
         }
     }
     run_all(&at_one_time, json).await
@@ -67,8 +70,7 @@ async fn run_all(lives: &[Lifecycle], json: bool) -> Result<ExitCode, CliError> 
     let mut all = Vec::new();
     let mut failed = false;
     for life in lives {
-        let progress = Progress::of_rows();
-        progress.tell(format!("running the policies of {}", label(life)));
+        let progress = Progress::doing(format!("running the policies of {}", label(life)));
         let outcomes = life.run_policies().await;
         progress.finish();
         let outcomes = match outcomes {
@@ -147,7 +149,7 @@ impl Pending {
     fn question(&self) -> Option<String> {
         match &self.would {
             Would::Delete(due) if !due.is_nothing() => {
-                Some(format!("of {}, {}", label(&self.life), due.told()))
+                Some(format!("{}, {}", label(&self.life), due.told()))
             }
             _ => None,
         }

@@ -61,7 +61,7 @@ async fn set_retention(
     if !dry_run {
         if !due.is_nothing() {
             let question = format!(
-                "With {} of {name}, {} go for good at its next run. Set it?",
+                "{name}: with {}, there go for good at its next run {}. Set it?",
                 named(policy),
                 due.told()
             );

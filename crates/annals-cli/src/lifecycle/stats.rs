@@ -27,8 +27,7 @@ pub(crate) async fn run(
     let lives = place.some(which.label().as_deref()).await?;
     // Elsewhere rows are estimated.
     let counted = place.store.capabilities().edition() == Edition::Sqlite;
-    let progress = Progress::of_rows();
-    progress.tell("measuring".to_owned());
+    let progress = Progress::doing("measuring");
     let mut measured = Vec::new();
     for life in &lives {
         let found = async { Ok((life.table_size().await?, life.compression_stats().await?)) };

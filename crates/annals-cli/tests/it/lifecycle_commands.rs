@@ -85,9 +85,16 @@ impl<'a> Place<'a> {
             .zip(spans)
             .map(|(n, (service, days))| {
                 let start = now - days * DAY;
-                format!(
-                    r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"{service}"}}}}]}},"scopeSpans":[{{"spans":[{{"traceId":"{n:032x}","spanId":"{n:016x}","name":"work","kind":2,"startTimeUnixNano":"{start}000000000","endTimeUnixNano":"{start}000000001"}}]}}]}}]}}"#
-                )
+                let span = json!({
+                    "traceId": format!("{n:032x}"), "spanId": format!("{n:016x}"),
+                    "name": "work", "kind": 2,
+                    "startTimeUnixNano": format!("{start}000000000"),
+                    "endTimeUnixNano": format!("{start}000000001"),
+                });
+                let service = json!({ "key": "service.name", "value": { "stringValue": service } });
+                let resource = json!({ "attributes": [service] });
+                let spans = json!([{ "resource": resource, "scopeSpans": [{ "spans": [span] }] }]);
+                json!({ "resourceSpans": spans }).to_string()
             })
             .collect();
         std::fs::write(self.directory.path().join("spans.jsonl"), lines.join("\n")).unwrap();
