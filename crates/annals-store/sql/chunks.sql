@@ -5,9 +5,10 @@ SELECT info.chunk_name::text, info.chunk_schema::text,
        info.chunk_tablespace::text,
        size.total_bytes,
        stored.uncompressed_heap_size + stored.uncompressed_toast_size + stored.uncompressed_index_size,
-       -- Of what is compressed the server knows how many there were; of the rest it has an estimate once it has looked.
+       -- Of what is compressed the server knows how many there were; of the rest it has an estimate once it has looked,
+       -- and none when it believes of a file with something in it that it is empty.
        CASE WHEN stored.chunk_id IS NOT NULL THEN stored.numrows_pre_compression + greatest(relation.reltuples, 0)::bigint
-            WHEN relation.reltuples >= 0 THEN relation.reltuples::bigint
+            WHEN relation.reltuples > 0 OR pg_relation_size(relation.oid) = 0 THEN greatest(relation.reltuples, 0)::bigint
        END
   FROM timescaledb_information.chunks AS info
   JOIN pg_class AS relation ON relation.oid = to_regclass(format('%I.%I', info.chunk_schema, info.chunk_name))

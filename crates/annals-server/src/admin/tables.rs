@@ -24,7 +24,7 @@ pub(super) struct TableJson {
     /// Its label: spans, bars_1m, events:orders.
     table: String,
     /// As the server estimates them; counted on SQLite.
-    rows: u64,
+    rows: Option<u64>,
     /// Of rows.
     table_bytes: u64,
     /// Of indexes.

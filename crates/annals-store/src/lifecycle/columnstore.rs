@@ -214,11 +214,18 @@ impl Lifecycle {
         let extension = self.store.capabilities().timescale.as_ref();
         let sparse = extension.is_some_and(|found| found.version >= SPARSE_INDEXES_SINCE);
         let sql = layout::alter_table(&self.table.full_name(), self.table.descriptor(), sparse);
-        sqlx::raw_sql(sql)
-            .execute(connection)
+        let doing = || Error::statement("laying compressed chunks out");
+        let mut transaction = connection.begin().await.map_err(doing())?;
+        // It has advice about segments; which they are was measured.
+        sqlx::query("SELECT set_config('client_min_messages', 'error', TRUE)")
+            .execute(&mut *transaction)
             .await
-            .map_err(Error::statement("laying compressed chunks out"))?;
-        Ok(())
+            .map_err(doing())?;
+        sqlx::raw_sql(sql)
+            .execute(&mut *transaction)
+            .await
+            .map_err(doing())?;
+        transaction.commit().await.map_err(doing())
     }
 }
 

@@ -6,7 +6,10 @@ use std::fmt;
 
 use annals_record::{ColumnType, Record, Timestamp, Value};
 
-use super::{AgingTable, Interval, Lifecycle, LifecycleError, schedule::Runs};
+use super::{
+    AgingTable, Interval, Lifecycle, LifecycleError,
+    schedule::{Runs, run_now},
+};
 use crate::{Dialect, Error, Result, Store};
 
 /// What a policy does.
@@ -392,7 +395,7 @@ impl Lifecycle {
                 || is_set
                 || self.store.capabilities().columnstore();
             if policy.interval.is_some() && is_here {
-                let outcome = self.run_policy(&policy).await;
+                let outcome = run_now(self, &policy).await;
                 done.push((policy, outcome));
             }
         }

@@ -21,9 +21,12 @@ use futures_util::future::BoxFuture;
 use metrics::counter;
 use tokio::time::MissedTickBehavior;
 
-use super::{AgingTable, Policy, PolicyKind, PolicyStatus, policy::Settings};
+use super::{AgingTable, Lifecycle, Policy, PolicyKind, PolicyStatus, policy::Settings};
 use crate::{Error, LifecycleError, Result, Store};
 use claim::Claim;
+
+/// How long a job stays in the hands of somebody who does not answer any more.
+const LEASE: Duration = Duration::from_secs(20);
 
 /// How often chunks that others dropped are looked for, where something follows from it.
 const RECONCILED: Duration = Duration::from_secs(60);
@@ -58,7 +61,23 @@ enum What {
     Apply,
 }
 
+/// What waits for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    /// What is made of rows: often, and soon done.
+    Refresh,
+    /// Everything else.
+    Upkeep,
+}
+
 impl Job {
+    fn lane(&self) -> Lane {
+        match &self.what {
+            What::Policy(policy) if policy.kind == PolicyKind::Refresh => Lane::Refresh,
+            _ => Lane::Upkeep,
+        }
+    }
+
     fn kind(&self) -> &'static str {
         match &self.what {
             What::Policy(policy) => policy.kind.as_str(),
@@ -95,7 +114,7 @@ impl Scheduler {
         Self {
             store,
             tables: Arc::new(tables),
-            lease: Duration::from_secs(20),
+            lease: LEASE,
         }
     }
 
@@ -109,11 +128,19 @@ impl Scheduler {
     /// Looks for what is due at every turn, and runs it, until the future is dropped; a step in the middle is
     /// rolled back then.
     pub async fn keep(self, every: Duration) {
+        // What is made of rows does not wait for an expiry that takes an hour.
+        tokio::join!(
+            self.keep_lane(Lane::Refresh, every),
+            self.keep_lane(Lane::Upkeep, every)
+        );
+    }
+
+    async fn keep_lane(&self, lane: Lane, every: Duration) {
         let mut clock = tokio::time::interval(every);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             clock.tick().await;
-            if let Err(error) = self.turn().await {
+            if let Err(error) = self.turn_of(lane).await {
                 tracing::warn!(error = error.report(), "policies wait for the next turn");
             }
         }
@@ -125,18 +152,30 @@ impl Scheduler {
     ///
     /// The database could not be asked what is due. What fails in a job is kept with it and logged.
     pub async fn turn(&self) -> Result<u64> {
+        Ok(self.turn_of(Lane::Refresh).await? + self.turn_of(Lane::Upkeep).await?)
+    }
+
+    async fn turn_of(&self, lane: Lane) -> Result<u64> {
         let tables = self.tables.tables().await?;
         let settings = Settings::read(&self.store).await?;
+        let jobs = tables.iter().flat_map(|table| self.jobs(table, &settings));
+        let jobs: Vec<Job> = jobs.filter(|job| job.lane() == lane).collect();
+        if jobs.is_empty() {
+            return Ok(0);
+        }
         let runs = Runs::read(&self.store).await?;
         let now = self.store.backend().now().await?;
         let mut ran = 0;
-        let jobs = tables.iter().flat_map(|table| self.jobs(table, &settings));
-        for job in jobs.filter(|job| runs.is_due(job, now)) {
+        for job in jobs.into_iter().filter(|job| runs.is_due(job, now)) {
             if let Some(claim) = Claim::take(&self.store, &job, self.lease).await? {
                 let outcome = self.run(&job).await;
                 self.tell(&job, &outcome);
-                claim.end(outcome).await?;
                 ran += 1;
+                if is_busy(&outcome) {
+                    claim.leave().await?;
+                } else {
+                    claim.end(&outcome).await?;
+                }
             }
         }
         Ok(ran)
@@ -193,13 +232,42 @@ impl Scheduler {
             .increment(1);
         match outcome {
             Ok(done) => tracing::debug!(table, kind, done, "a policy ran"),
-            // Somebody is at it by hand: the next turn will do.
-            Err(Error::Lifecycle(error)) if matches!(**error, LifecycleError::Busy { .. }) => {
-                tracing::info!(table, kind, "a policy waits: {error}");
+            Err(error) if is_busy(outcome) => {
+                tracing::info!(table, kind, "a policy waits: {error}")
             }
             Err(error) => tracing::warn!(table, kind, error = error.report(), "a policy failed"),
         }
     }
+}
+
+/// Somebody is at it by hand: the next turn will do.
+fn is_busy(outcome: &Result<String>) -> bool {
+    matches!(outcome, Err(Error::Lifecycle(error)) if matches!(**error, LifecycleError::Busy { .. }))
+}
+
+/// Runs a policy now, due or not, and notes it as a run that was due is.
+pub(super) async fn run_now(lifecycle: &Lifecycle, policy: &Policy) -> Result<String> {
+    let store = lifecycle.store();
+    let job = Job {
+        table: lifecycle.table().clone(),
+        what: What::Policy(policy.clone()),
+        every: Duration::ZERO,
+    };
+    let Some(claim) = Claim::take(store, &job, LEASE).await? else {
+        return Err(LifecycleError::Busy {
+            table: lifecycle.table().label().to_owned(),
+            purpose: format!("a server that runs its policy of {}", policy.kind),
+            until: store.backend().now().await? + LEASE,
+        }
+        .into());
+    };
+    let outcome = lifecycle.run_policy(policy).await;
+    if is_busy(&outcome) {
+        claim.leave().await?;
+    } else {
+        claim.end(&outcome).await?;
+    }
+    outcome
 }
 
 /// A row of `annals_jobs`.
@@ -243,16 +311,17 @@ impl Runs {
         let Some(row) = self.of(&job.table, job.kind(), job.owner()) else {
             return true;
         };
-        let is_free = row.holder.is_none()
-            || row
+        if row.holder.is_some() {
+            // Whoever had it in hand was killed, and has not done it.
+            return row
                 .held_until
                 .is_none_or(|until| Timestamp::from(until) <= now);
+        }
         // A start in the future is one of before the clock was moved back.
-        let is_time = row.started_at.is_none_or(|started| {
+        row.started_at.is_none_or(|started| {
             let started = Timestamp::from(started);
             started + job.every <= now || started > now
-        });
-        is_free && is_time
+        })
     }
 
     /// Says how a policy went.

@@ -10,8 +10,8 @@ use crate::{Access, Error, Names, Result, Work};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TableSize {
-    /// Rows as the server estimates them; counted on SQLite.
-    pub rows: u64,
+    /// Rows as the server estimates them, `None` where it never did; counted on SQLite.
+    pub rows: Option<u64>,
     /// Bytes of rows.
     pub table_bytes: u64,
     /// Bytes of indexes.
@@ -60,11 +60,8 @@ impl Lifecycle {
             return self.store.run(Access::Read, size).await;
         };
         self.check_postgres(&mut connection).await?;
-        let sql = if self.is_hypertable(&mut connection).await? {
-            HYPERTABLE
-        } else {
-            TABLE
-        };
+        let is_hypertable = self.is_hypertable(&mut connection).await?;
+        let sql = if is_hypertable { HYPERTABLE } else { TABLE };
         let row = sqlx::query(self.statement(sql))
             .bind(self.table.full_name())
             .fetch_one(&mut *connection)
@@ -76,7 +73,7 @@ impl Lifecycle {
                     .map(|number| number.unwrap_or(0).max(0).unsigned_abs())
             };
             Ok(TableSize {
-                rows: number(0)?,
+                rows: row.try_get::<Option<i64>, _>(0)?.map(i64::unsigned_abs),
                 table_bytes: number(1)?,
                 index_bytes: number(2)?,
                 toast_bytes: number(3)?,
@@ -85,7 +82,13 @@ impl Lifecycle {
                 compressed_chunks: number(6)?,
             })
         };
-        read().map_err(Error::statement("reading a table's size"))
+        let mut size = read().map_err(Error::statement("reading a table's size"))?;
+        if is_hypertable {
+            // The server's own estimate leaves out what is compressed.
+            let chunks = self.read_chunks(&mut connection).await?;
+            size.rows = chunks.iter().map(|chunk| chunk.rows).sum();
+        }
+        Ok(size)
     }
 
     /// What compression has saved; nothing where there is none.
@@ -111,7 +114,7 @@ impl Lifecycle {
 }
 
 const HYPERTABLE: &str = "\
-    SELECT {timescale}.approximate_row_count($1::text::regclass),
+    SELECT NULL::bigint,
            size.table_bytes, size.index_bytes, size.toast_bytes, size.total_bytes,
            (SELECT count(*) FROM timescaledb_information.chunks AS chunk
              WHERE to_regclass(format('%I.%I', chunk.hypertable_schema, chunk.hypertable_name)) = $1::text::regclass),
@@ -121,7 +124,7 @@ const HYPERTABLE: &str = "\
       FROM {timescale}.hypertable_detailed_size($1::text::regclass) AS size";
 
 const TABLE: &str = "\
-    SELECT greatest(reltuples, 0)::bigint,
+    SELECT CASE WHEN reltuples > 0 OR pg_relation_size(oid) = 0 THEN greatest(reltuples, 0)::bigint END,
            pg_relation_size(oid), pg_indexes_size(oid),
            pg_table_size(oid) - pg_relation_size(oid), pg_total_relation_size(oid), 0::bigint, 0::bigint
       FROM pg_class WHERE oid = $1::text::regclass";
@@ -168,7 +171,7 @@ impl Work for SqliteSize {
             )?;
             let (table, indexes) = (table.unsigned_abs(), indexes.unsigned_abs());
             Ok(Some(TableSize {
-                rows: rows.unsigned_abs(),
+                rows: Some(rows.unsigned_abs()),
                 table_bytes: table,
                 index_bytes: indexes,
                 total_bytes: table + indexes,

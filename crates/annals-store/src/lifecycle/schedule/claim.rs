@@ -22,8 +22,8 @@ const TAKE: &str = "\
     VALUES ($1, $2, $3, $4, $5, $6, $7, $9, 0, 0)
     ON CONFLICT (table_schema, table_name, kind, owner) DO UPDATE
        SET holder = excluded.holder, started_at = excluded.started_at, held_until = excluded.held_until
-     WHERE (job.holder IS NULL OR job.held_until <= $6)
-       AND (job.started_at IS NULL OR job.started_at <= $8 OR job.started_at > $6)";
+     WHERE CASE WHEN job.holder IS NOT NULL THEN job.held_until <= $6
+                ELSE job.started_at IS NULL OR job.started_at <= $8 OR job.started_at > $6 END";
 
 const RENEW: &str = "\
     UPDATE {annals_jobs} SET held_until = $6
@@ -75,12 +75,12 @@ impl Claim {
     }
 
     /// Notes what came of it.
-    pub(super) async fn end(mut self, outcome: Result<String>) -> Result<()> {
+    pub(super) async fn end(mut self, outcome: &Result<String>) -> Result<()> {
         self.renewing.abort();
         self.is_ended = true;
         let now = self.store.backend().now().await?;
         let (text, failed) = match outcome {
-            Ok(done) => (done, false),
+            Ok(done) => (done.clone(), false),
             Err(error) => (error.report(), true),
         };
         let mut values = self.place.clone();
@@ -93,6 +93,20 @@ impl Claim {
         self.store
             .backend()
             .execute(self.store.names().statement(END), values)
+            .await?;
+        Ok(())
+    }
+}
+
+impl Claim {
+    /// Leaves the job to whoever is next.
+    pub(super) async fn leave(mut self) -> Result<()> {
+        self.renewing.abort();
+        self.is_ended = true;
+        let sql = self.store.names().statement(LEAVE);
+        self.store
+            .backend()
+            .execute(sql, self.place.clone())
             .await?;
         Ok(())
     }
