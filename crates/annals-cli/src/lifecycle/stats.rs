@@ -93,7 +93,7 @@ impl Measured {
         };
         [
             self.label.clone(),
-            rows(Some(size.rows), counted),
+            rows(size.rows, counted),
             bytes(size.table_bytes),
             bytes(size.index_bytes),
             bytes(size.toast_bytes),
@@ -129,8 +129,9 @@ fn total(measured: &[Measured]) -> Measured {
         label: "total".to_owned(),
         ..Measured::default()
     };
+    // Unknown as soon as one is.
+    total.size.rows = measured.iter().map(|one| one.size.rows).sum();
     for one in measured {
-        total.size.rows += one.size.rows;
         total.size.table_bytes += one.size.table_bytes;
         total.size.index_bytes += one.size.index_bytes;
         total.size.toast_bytes += one.size.toast_bytes;
