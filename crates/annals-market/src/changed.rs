@@ -195,7 +195,7 @@ struct Span {
 }
 
 /// The hours from `from` to `until` in which minutes of a symbol may be ahead of the stored bars, in
-/// order and apart from each other; perhaps more, never less.
+/// order and apart from each other.
 pub(crate) async fn pending<T: Tx>(
     tx: &mut T,
     symbol: &str,
@@ -224,7 +224,7 @@ pub(crate) async fn pending<T: Tx>(
         let (start, _) = hour_of(span.first_minute.unix_micros());
         (start, hour_of(span.last_minute.unix_micros()).1)
     });
-    Ok(few(joined(hours.collect())))
+    Ok(joined(hours.collect()))
 }
 
 /// The same ranges in order, each apart from the next one.
@@ -241,8 +241,8 @@ pub(crate) fn joined(mut ranges: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
 }
 
 /// At most [`RANGES`], which cover all of `ranges`: each is a statement, and one that finds minutes in
-/// place of stored bars is still right.
-fn few(ranges: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
+/// place of stored bars is still right, where all minutes are there.
+pub(crate) fn few(ranges: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
     if ranges.len() <= RANGES {
         return ranges;
     }

@@ -9,6 +9,8 @@
 //! | [`rollup`] | longer bars from bars of a minute, level by level |
 //! | [`level`] | the tables of 5m, 15m and 1h |
 //! | [`refresh`] | rolling up what has changed, and a task that does it over and over |
+//! | [`dropped`] | minutes that went by age, whose longer bars stay |
+//! | [`life`] | the tables that age |
 //! | `changed` | the queue of minutes that have changed, written with them |
 //! | `range`, `latest`, `longer` | reading: stored bars, and minutes where those have changed |
 //! | `tx` | one transaction of either dialect, for what is written once |
@@ -24,11 +26,13 @@ pub mod bar;
 pub mod bars;
 mod changed;
 pub mod config;
+pub mod dropped;
 pub mod error;
 pub mod feed;
 pub mod gaps;
 mod latest;
 pub mod level;
+pub mod life;
 mod longer;
 mod range;
 pub mod refresh;
@@ -43,15 +47,21 @@ pub use aggregator::{Aggregator, AggregatorOptions, Tick, TickCounts, TickError,
 pub use bar::{Bar, BarError};
 pub use bars::{BarPage, BarRange, BarStore, Bars, EnqueuedBars, RefusedBar, WrittenBars};
 pub use config::{BarsOptions, Conflict};
+pub use dropped::DroppedMinutes;
 pub use error::{Error, Result};
 pub use feed::{Fed, FeedFull, FeedOptions, FeedReport, RefusedTick, TickFeed};
 pub use gaps::Gap;
 pub use level::{Bar1h, Bar5m, Bar15m};
-pub use refresh::Refreshed;
+pub use life::tables;
+pub use refresh::{Refreshed, RollUp};
 pub use rollup::{Rollup, RollupError, roll_up};
 pub use symbols::SeenSymbol;
 pub use timeframe::{Timeframe, Zone};
 
 /// The tables of this crate.
-pub static MIGRATIONS: Migrations =
-    annals_store::migrations!("market", "0001_bars", "0002_rollups");
+pub static MIGRATIONS: Migrations = annals_store::migrations!(
+    "market",
+    "0001_bars",
+    "0002_rollups",
+    "0003_dropped_minutes",
+);

@@ -3,7 +3,8 @@
 use crate::{
     Bar, Result, Timeframe, Zone,
     changed::{joined, pending},
-    level::{Ask, STEP, behind, source_of},
+    dropped::{common, read_of_minutes},
+    level::{Ask, STEP, behind, hour_of, source_of},
     tx::Tx,
 };
 
@@ -42,9 +43,11 @@ impl Parts {
             // Days from before clocks were on quarters of an hour are made from minutes.
             minutes.push((i64::MIN, zone.quarters_since().unix_micros()));
         }
+        let asked = [(hour_of(from).0, hour_of(until).1)];
+        let behind = common(&joined(minutes), &asked);
         Ok(Self {
             timeframe,
-            minutes: joined(minutes),
+            minutes: read_of_minutes(tx, symbol, behind).await?,
             from,
             until,
         })

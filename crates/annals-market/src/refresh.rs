@@ -23,6 +23,15 @@
 //! waited for the lock.) Readers have one snapshot for entries, minutes and stored bars (REPEATABLE READ),
 //! and a snapshot that shows a refresh shows every write that the refresh has seen.
 //!
+//! # Minutes that are dropped meanwhile
+//!
+//! Retention takes no lock of ours before it drops. So dropped ranges are asked for behind (3): where there is
+//! none of these hours then, nothing was gone when their minutes were read. Where there is one, it is read
+//! first, then minutes and stored bars, then it is locked, and must be the row that it was, which every drop
+//! replaces: what was read lies between two drops, and an hour that is reopened by this transaction has lost
+//! none of its minutes before its commit. Nothing of `bars_1m` is read behind that lock, so that a drop that
+//! waits for it is not waited for.
+//!
 //! On SQLite all of it is plain: one writes at a time.
 //!
 //! A refresh that fails or is killed rolls back, with its deletions.
@@ -33,18 +42,21 @@
 //! |---|---|
 //! | `annals_rollup_bars_total` | counter, stored longer bars that this process made, changed or removed |
 //! | `annals_rollup_entries_total` | counter, entries that this process worked off |
+//! | `annals_rollup_kept_total` | counter, hours with late minutes that this process left as they are |
 //! | `annals_rollup_failures_total` | counter, turns that failed |
 //! | `annals_rollup_waiting` | gauge, entries that wait, those of the running hour included |
 
 mod fold;
-mod keep;
+mod late;
+mod mark;
+mod roll_up;
 mod script;
 mod work_off;
 
 use annals_record::{Timestamp, TimestampMicros};
 use annals_store::{Access, Edition, Store};
 
-pub use keep::keep;
+pub use roll_up::{RollUp, keep};
 
 use crate::{Result, changed::Change, level::hour_of, tx::scripted};
 
@@ -63,7 +75,10 @@ pub struct Refreshed {
     /// Hours of a symbol that no bars can be made of, see [`Error::Rollup`](crate::Error::Rollup). They
     /// are read from minutes, with that error, until these change.
     pub held: u64,
-    /// Another one is at it; nothing was done here.
+    /// Hours of a symbol that were left as they are, though minutes came for them: they have lost their minutes
+    /// before, see [`dropped`](crate::dropped).
+    pub kept: u64,
+    /// Another one is at it, or drops minutes of these hours; nothing was done here.
     pub is_busy: bool,
 }
 
@@ -86,7 +101,8 @@ pub async fn refresh(store: &Store, now: Timestamp) -> Result<Refreshed> {
 
 /// Makes minutes count as changed, of one symbol or of all, so that a refresh rolls them up: for bars
 /// that were written, corrected or deleted by others than this program. Without a start or an end, from
-/// the first or to the last minute that is there. Gives the range; none when there is nothing.
+/// the first or to the last minute that is there. Gives the range; none when there is nothing. Hours whose
+/// minutes were dropped by age keep their longer bars (see [`dropped`](crate::dropped)).
 ///
 /// # Errors
 ///
@@ -97,10 +113,11 @@ pub async fn mark_changed(
     start: Option<Timestamp>,
     end: Option<Timestamp>,
 ) -> Result<Option<(TimestampMicros, TimestampMicros)>> {
-    let mark = work_off::Mark {
+    let mark = mark::Mark {
         symbol: symbol.map(str::to_owned),
         start: start.map(|start| TimestampMicros::floor(start).unix_micros()),
         end: end.map(|end| TimestampMicros::floor(end).unix_micros()),
+        running: hour_of(TimestampMicros::floor(Timestamp::now()).unix_micros()).0,
     };
     store.run(Access::Write, mark).await
 }
@@ -111,12 +128,12 @@ pub async fn mark_changed(
 ///
 /// The database failed.
 pub async fn waiting(store: &Store) -> Result<u64> {
-    store.run(Access::Read, work_off::Waiting).await
+    store.run(Access::Read, mark::Waiting).await
 }
 
 scripted!(work_off::Refresh => Refreshed);
-scripted!(work_off::Mark => Option<(TimestampMicros, TimestampMicros)>);
-scripted!(work_off::Waiting => u64);
+scripted!(mark::Mark => Option<(TimestampMicros, TimestampMicros)>);
+scripted!(mark::Waiting => u64);
 
 /// What is left of a change behind a time.
 fn rest(change: &Change, behind: i64) -> Option<Change> {
@@ -124,4 +141,15 @@ fn rest(change: &Change, behind: i64) -> Option<Change> {
         first: behind,
         ..change.clone()
     })
+}
+
+/// As the store's traits want it.
+pub(crate) fn into_store_error(error: crate::Error) -> annals_store::Error {
+    match error {
+        crate::Error::Store(error) => error,
+        other => annals_store::Error::Statement {
+            doing: "rolling up bars",
+            source: annals_store::sqlx::Error::Decode(Box::new(other)).into(),
+        },
+    }
 }

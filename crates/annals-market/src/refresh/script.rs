@@ -31,6 +31,9 @@ pub(super) trait WriteTx: Tx {
     /// Deletes bars of a level.
     async fn remove(&mut self, level: Timeframe, bars: Vec<Bar>) -> Result<()>;
 
+    /// Remembers that hours of symbols are made of the minutes that are there.
+    async fn reopen(&mut self, hours: Vec<(String, i64)>) -> Result<()>;
+
     /// Makes entries.
     async fn enter(&mut self, changes: &[Change]) -> Result<()>;
 
@@ -122,6 +125,21 @@ impl WriteTx for PgTx<'_> {
         Ok(())
     }
 
+    async fn reopen(&mut self, hours: Vec<(String, i64)>) -> Result<()> {
+        let sql = "INSERT INTO {bars_reopened} (symbol, hour) SELECT * FROM unnest($1, $2)
+                   ON CONFLICT DO NOTHING";
+        for hours in hours.chunks(ROWS) {
+            let done = self
+                .query(sql)
+                .bind(column!(hours, |hour| hour.0.clone()))
+                .bind(column!(hours, |hour| PgTimestamp(hour.1)))
+                .execute(&mut *self.connection)
+                .await;
+            done.map_err(failed("reopening hours"))?;
+        }
+        Ok(())
+    }
+
     async fn enter(&mut self, changes: &[Change]) -> Result<()> {
         if changes.is_empty() {
             return Ok(());
@@ -190,6 +208,19 @@ impl WriteTx for SqliteTx<'_> {
         for bar in bars {
             let done = statement.execute(params![bar.symbol, bar.timestamp.unix_micros()]);
             done.map_err(failed("removing longer bars"))?;
+        }
+        Ok(())
+    }
+
+    async fn reopen(&mut self, hours: Vec<(String, i64)>) -> Result<()> {
+        let sql = self
+            .names
+            .statement("INSERT OR IGNORE INTO {bars_reopened} (symbol, hour) VALUES ($1, $2)");
+        let statement = self.connection.prepare_cached(sql.as_str());
+        let mut statement = statement.map_err(failed("reopening hours"))?;
+        for (symbol, hour) in hours {
+            let done = statement.execute(params![symbol, hour]);
+            done.map_err(failed("reopening hours"))?;
         }
         Ok(())
     }

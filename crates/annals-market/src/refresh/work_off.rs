@@ -7,12 +7,14 @@ use annals_record::{Record, TimestampMicros};
 use super::{
     Refreshed,
     fold::{Fold, Folded, hour_key},
+    late::Late,
     rest,
     script::WriteTx,
 };
 use crate::{
     Bar, Result, Timeframe,
     changed::{Change, Entry, joined},
+    dropped::{self, Dropped, hours_of},
     level::{STORED, hour_of, in_time, of_level},
     timeframe::HOUR,
     tx::{Param, Tx},
@@ -43,7 +45,7 @@ pub(super) struct Refresh {
 
 /// What is to be rolled up.
 #[derive(Debug)]
-enum Scope {
+pub(super) enum Scope {
     /// All symbols, in a range of hours.
     All(i64, i64),
     /// Each of these symbols, in its ranges of hours.
@@ -53,6 +55,8 @@ enum Scope {
 #[derive(Debug)]
 struct Task {
     scope: Scope,
+    /// The one that is about all symbols.
+    entry: Option<Entry>,
     /// Entries that are done then.
     done: BTreeSet<i64>,
     /// What is left of them.
@@ -79,11 +83,14 @@ impl Refresh {
         let named = named(tx, self.hour).await?;
         let task = match (for_all.into_iter().next(), named.first()) {
             (None, None) => return Ok(Refreshed::default()),
-            (Some(entry), None) => all(tx, entry).await?,
-            (Some(entry), Some(other)) if entry.id < other.id => all(tx, entry).await?,
+            (Some(entry), None) => all(tx, entry, &[]).await?,
+            (Some(entry), Some(other)) if entry.id < other.id => all(tx, entry, &[]).await?,
             (_, Some(_)) => some(named),
         };
-        roll_up(tx, self.decompresses, task).await
+        if self.decompresses {
+            tx.allow_decompression().await?;
+        }
+        roll_up(tx, task).await
     }
 }
 
@@ -104,21 +111,17 @@ async fn named<T: Tx>(tx: &mut T, hour: i64) -> Result<Vec<Entry>> {
 }
 
 /// What an entry for all symbols asks for, as far as it can be done at once.
-async fn all<T: Tx>(tx: &mut T, entry: Entry) -> Result<Task> {
+async fn all<T: Tx>(tx: &mut T, entry: Entry, dropped: &[Dropped]) -> Result<Task> {
     let (start, end) = entry.hours();
-    // Where the minutes stop that can be read at once; hours without any cost nothing.
-    let sql = "SELECT timestamp FROM {bars_1m} WHERE timestamp >= $1 AND timestamp < $2
-                ORDER BY timestamp LIMIT 1 OFFSET $3";
-    let params = [
-        Param::Time(in_time(start)),
-        Param::Time(in_time(end)),
-        Param::Count(MINUTES),
-    ];
-    let beyond: Vec<Time> = tx.fetch(sql, &params).await?;
-    let until = beyond.first().map_or(end, |time| {
-        let (hour, _) = hour_of(time.timestamp.unix_micros());
-        hour.max(start.saturating_add(HOUR))
-    });
+    let start = next_with_minutes(tx, (start, end), dropped).await?;
+    // Where the minutes stop that can be read at once; hours without any cost nothing, unless longer bars
+    // are stored of them that have lost their minutes.
+    let mut until = stop(tx, Timeframe::M1, (start, end)).await?;
+    if !dropped.is_empty() {
+        for level in STORED {
+            until = until.min(stop(tx, level, (start, end)).await?);
+        }
+    }
     // Whatever else is about these hours alone is done with them, held or not.
     let sql = "SELECT id, first_minute, last_minute, NULL FROM {bars_changed}
                 WHERE first_minute >= $1 AND last_minute < $2";
@@ -129,37 +132,101 @@ async fn all<T: Tx>(tx: &mut T, entry: Entry) -> Result<Task> {
     let left = rest(&change_of(&entry, None), until);
     Ok(Task {
         scope: Scope::All(start, until),
+        entry: Some(entry),
         done,
         rest: left.into_iter().collect(),
     })
 }
 
-async fn roll_up<T: WriteTx>(tx: &mut T, decompresses: bool, task: Task) -> Result<Refreshed> {
-    if decompresses {
-        tx.allow_decompression().await?;
+/// The hour at which bars of a level are too many to be read at once; the end when they are not.
+async fn stop<T: Tx>(tx: &mut T, level: Timeframe, (start, end): (i64, i64)) -> Result<i64> {
+    let sql = of_level!(
+        level,
+        "SELECT timestamp FROM ",
+        " WHERE timestamp >= $1 AND timestamp < $2 ORDER BY timestamp LIMIT 1 OFFSET $3"
+    );
+    let params = [
+        Param::Time(in_time(start)),
+        Param::Time(in_time(end)),
+        Param::Count(MINUTES),
+    ];
+    let beyond: Vec<Time> = tx.fetch(sql, &params).await?;
+    Ok(beyond.first().map_or(end, |time| {
+        let (hour, _) = hour_of(time.timestamp.unix_micros());
+        hour.max(start.saturating_add(HOUR))
+    }))
+}
+
+/// From where on there is something to do: in a dropped range there may be years of longer bars before the
+/// next minute.
+async fn next_with_minutes<T: Tx>(
+    tx: &mut T,
+    (start, end): (i64, i64),
+    dropped: &[Dropped],
+) -> Result<i64> {
+    let dropped = hours_of(dropped);
+    let Some((_, until)) = dropped
+        .iter()
+        .find(|(from, until)| *from <= start && start < *until)
+    else {
+        return Ok(start);
+    };
+    let until = end.min(*until);
+    let params = [Param::Time(in_time(start)), Param::Time(in_time(until))];
+    let sql = "SELECT timestamp FROM {bars_1m} WHERE timestamp >= $1 AND timestamp < $2
+                ORDER BY timestamp LIMIT 1";
+    let minute: Vec<Time> = tx.fetch(sql, &params).await?;
+    // Of a reopened hour stored bars are removed when it has no minutes any more.
+    let sql =
+        "SELECT hour FROM {bars_reopened} WHERE hour >= $1 AND hour < $2 ORDER BY hour LIMIT 1";
+    let reopened: Vec<Time> = tx.fetch(sql, &params).await?;
+    let next = minute.iter().chain(&reopened);
+    let next = next.map(|time| hour_of(time.timestamp.unix_micros()).0);
+    Ok(next.min().unwrap_or(until).max(start))
+}
+
+async fn roll_up<T: WriteTx>(tx: &mut T, mut task: Task) -> Result<Refreshed> {
+    let mut folded = task.read(tx).await?;
+    // After the minutes: where nothing was dropped now, nothing was when they were read.
+    let extent = task.scope.extent();
+    let dropped = dropped::within(tx, extent.0, extent.1).await?;
+    let mut late = None;
+    if !dropped.is_empty() {
+        if let Some(entry) = task.entry {
+            task = all(tx, entry, &dropped).await?;
+        }
+        late = Some(Late::read(tx, &task.scope, dropped).await?);
+        folded = task.read(tx).await?;
     }
-    let Task {
-        scope,
-        mut done,
-        mut rest,
-    } = task;
-    // Before the minutes are read, so that those of each entry are among them.
-    done.extend(scope.held(tx).await?);
-    let folded = scope.minutes(tx).await?;
+    let mut stored: [Vec<Bar>; 3] = Default::default();
+    for (level, stored) in STORED.into_iter().zip(&mut stored) {
+        *stored = task.scope.stored(tx, level).await?;
+    }
     let mut refreshed = Refreshed {
-        entries: done.len() as u64,
+        entries: task.done.len() as u64,
         minutes: folded.minutes,
-        held: folded.held.len() as u64,
         ..Refreshed::default()
     };
-    for (level, made) in STORED.into_iter().zip(folded.made) {
-        let stored = scope.stored(tx, level).await?;
+    if let Some(late) = late {
+        if !late.lasts(tx, extent).await? {
+            return Ok(Refreshed {
+                is_busy: true,
+                ..Refreshed::default()
+            });
+        }
+        let settled = late.settle(&mut folded, &mut stored);
+        refreshed.kept = settled.kept;
+        tx.reopen(settled.opened).await?;
+    }
+    refreshed.held = folded.held.len() as u64;
+    for ((level, made), stored) in STORED.into_iter().zip(folded.made).zip(stored) {
         let Differences { gone, new } = differences(stored, made, &folded.held);
         refreshed.removed += gone.len() as u64;
         refreshed.made += new.len() as u64;
         tx.remove(level, gone).await?;
         tx.upsert(level, new).await?;
     }
+    let Task { mut rest, done, .. } = task;
     for ((symbol, hour), reason) in folded.held {
         tracing::warn!(symbol, hour, reason, "longer bars cannot be stored");
         rest.push(Change {
@@ -172,6 +239,15 @@ async fn roll_up<T: WriteTx>(tx: &mut T, decompresses: bool, task: Task) -> Resu
     tx.enter(&rest).await?;
     tx.forget(&done.into_iter().collect::<Vec<_>>()).await?;
     Ok(refreshed)
+}
+
+impl Task {
+    /// Reads the minutes. The entries that are done with them are known before, so that the minutes of each
+    /// are among them.
+    async fn read<T: Tx>(&mut self, tx: &mut T) -> Result<Folded> {
+        self.done.extend(self.scope.held(tx).await?);
+        self.scope.minutes(tx).await
+    }
 }
 
 fn change_of(entry: &Entry, symbols: Option<Vec<String>>) -> Change {
@@ -188,6 +264,7 @@ fn some(entries: Vec<Entry>) -> Task {
     let mut ranges: BTreeMap<String, Vec<(i64, i64)>> = BTreeMap::new();
     let mut task = Task {
         scope: Scope::Named(BTreeMap::new()),
+        entry: None,
         done: BTreeSet::new(),
         rest: Vec::new(),
     };
@@ -226,6 +303,19 @@ fn some(entries: Vec<Entry>) -> Task {
 }
 
 impl Scope {
+    /// From the first of its hours to the end of the last.
+    fn extent(&self) -> (i64, i64) {
+        match self {
+            Self::All(start, until) => (*start, *until),
+            Self::Named(ranges) => {
+                let ranges = ranges.values().flatten();
+                let start = ranges.clone().map(|(start, _)| *start).min();
+                let until = ranges.map(|(_, until)| *until).max();
+                start.zip(until).unwrap_or_default()
+            }
+        }
+    }
+
     /// Entries that are held and are about these hours alone: they get another try with them.
     async fn held<T: Tx>(&self, tx: &mut T) -> Result<Vec<i64>> {
         let Self::Named(ranges) = self else {
@@ -362,79 +452,4 @@ fn is_same(a: &Bar, b: &Bar) -> bool {
     let prices = |bar: &Bar| [bar.open, bar.high, bar.low, bar.close, bar.vwap].map(f64::to_bits);
     let others = |bar: &Bar| (bar.volume, bar.opened_at, bar.closed_at);
     prices(a) == prices(b) && others(a) == others(b)
-}
-
-/// Enters a range that others have changed.
-#[derive(Debug)]
-pub(super) struct Mark {
-    pub(super) symbol: Option<String>,
-    pub(super) start: Option<i64>,
-    pub(super) end: Option<i64>,
-}
-
-/// The first and the last minute, where there are any.
-#[derive(Clone, Record)]
-#[record(crate = "annals_record", table = "bars_1m")]
-struct Ends {
-    first: Option<TimestampMicros>,
-    last: Option<TimestampMicros>,
-}
-
-impl Mark {
-    pub(super) async fn script<T: WriteTx>(
-        self,
-        tx: &mut T,
-    ) -> Result<Option<(TimestampMicros, TimestampMicros)>> {
-        let ends: Vec<Ends> = match &self.symbol {
-            Some(symbol) => {
-                let sql = "SELECT min(timestamp), max(timestamp) FROM {bars_1m} WHERE symbol = $1";
-                tx.fetch(sql, &[Param::Text(symbol)]).await?
-            }
-            None => {
-                let sql = "SELECT min(timestamp), max(timestamp) FROM {bars_1m}";
-                tx.fetch(sql, &[]).await?
-            }
-        };
-        let ends = ends.first();
-        let there = |end: Option<TimestampMicros>| end.map(TimestampMicros::unix_micros);
-        let first = self.start.or_else(|| there(ends?.first));
-        let last = self.end.or_else(|| there(ends?.last));
-        let Some((first, last)) = first.zip(last).filter(|(first, last)| first <= last) else {
-            return Ok(None);
-        };
-        let symbols = self.symbol.map(|symbol| vec![symbol]);
-        // The last hour by itself: it may be running, and the others need not wait for its end.
-        let (hour, _) = hour_of(last);
-        let ranges = [
-            (first, last.min(hour.saturating_sub(1))),
-            (first.max(hour), last),
-        ];
-        let ranges = ranges.into_iter().filter(|(first, last)| first <= last);
-        let changes = ranges.map(|(first, last)| Change {
-            first,
-            last,
-            symbols: symbols.clone(),
-            held: None,
-        });
-        tx.enter(&changes.collect::<Vec<_>>()).await?;
-        let time = |micros| TimestampMicros::from_unix_micros(micros).ok();
-        Ok(time(first).zip(time(last)))
-    }
-}
-
-/// Counts entries.
-#[derive(Debug)]
-pub(super) struct Waiting;
-
-#[derive(Clone, Record)]
-#[record(crate = "annals_record", table = "bars_changed")]
-struct Count {
-    count: i64,
-}
-
-impl Waiting {
-    pub(super) async fn script<T: Tx>(self, tx: &mut T) -> Result<u64> {
-        let count: Vec<Count> = tx.fetch("SELECT count(*) FROM {bars_changed}", &[]).await?;
-        Ok(count.first().map_or(0, |count| count.count.unsigned_abs()))
-    }
 }

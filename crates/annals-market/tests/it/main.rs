@@ -9,6 +9,7 @@
 mod closing;
 mod community;
 mod conflicts;
+mod dropping;
 mod feeding;
 mod outage;
 mod public_sql;

@@ -112,10 +112,10 @@ pub(crate) async fn write(bars: &Bars, batch: Vec<Bar>) {
 }
 
 /// Numbers that look like chance and are the same each time.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -124,7 +124,7 @@ impl Dice {
     }
 
     /// A bar whose vwap is no round number.
-    fn bar(&mut self, symbol: &str, n: i64) -> Bar {
+    pub(crate) fn bar(&mut self, symbol: &str, n: i64) -> Bar {
         let price = 50.0 + self.roll(10_000) as f64 / 97.0;
         let ohlc = [price, price + 1.7, price - 1.3, price + 0.9];
         let volume = self.roll(1_000) as i64;
@@ -265,7 +265,7 @@ async fn two_refreshers_and_writers_at_once_end_with_the_bars_of_the_minutes(
 async fn bars_from_before_are_rolled_up(database: TestDatabase) {
     let store = database.store().await;
     store.migrator(&[&MIGRATIONS]).up().await.unwrap();
-    store.migrator(&[&MIGRATIONS]).down(1).await.unwrap();
+    store.migrator(&[&MIGRATIONS]).down(2).await.unwrap();
     // As a program wrote that knew of minutes alone.
     let writer = store
         .writer_with::<Bar>(WriterOptions::default(), None)

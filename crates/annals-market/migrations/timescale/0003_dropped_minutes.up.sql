@@ -1,0 +1,1 @@
+-- Both are small, and ordinary tables.
