@@ -38,6 +38,9 @@ const STEP: usize = 10_000;
 /// Rows that are looked for at once: looking begins at the range's beginning each time.
 const FOUND: i64 = 100_000;
 
+/// Before any time that PostgreSQL holds.
+const ANY_TIME: i64 = -210_866_803_200_000_000;
+
 const INSIDE: &str = include_str!("forget/inside.sql");
 const BEFORE: &str = include_str!("forget/before.sql");
 const DELETE: &str = include_str!("forget/delete.postgres.sql");
@@ -69,8 +72,7 @@ struct Found {
 }
 
 async fn follow(store: &Store, names: &Names, emptied: Emptied) -> Result<u64> {
-    // Before every time when the range has no beginning: both dialects sort it so.
-    let from = emptied.from.map_or(i64::MIN, |from| from.unix_micros());
+    let from = emptied.from.map_or(ANY_TIME, |from| from.unix_micros());
     let until = emptied.until.unix_micros();
     let range = || {
         vec![

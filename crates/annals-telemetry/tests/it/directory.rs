@@ -51,16 +51,13 @@ async fn migrations_go_back_on_filled_tables(database: TestDatabase) {
             ["telemetry", "telemetry"]
         );
         assert!(spans.store().check_table::<Span>().await.is_err());
-        assert_eq!(
-            spans
-                .store()
-                .migrator(&[&MIGRATIONS])
-                .down(9)
-                .await
-                .unwrap()
-                .len(),
-            1
-        );
+        let undone = spans
+            .store()
+            .migrator(&[&MIGRATIONS])
+            .down(9)
+            .await
+            .unwrap();
+        assert!(undone.iter().all(|one| one.set == "kernel"), "{undone:?}");
     }
 }
 

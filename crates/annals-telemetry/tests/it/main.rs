@@ -9,6 +9,7 @@
 
 mod analysis;
 mod directory;
+mod lifecycle;
 mod models;
 mod public_sql;
 mod regression;
