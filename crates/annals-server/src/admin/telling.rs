@@ -119,7 +119,7 @@ impl Operations {
                 }
                 Some(Err(error)) => {
                     tracing::warn!(table, error = error.report(), "ended: {what}");
-                    Said::Failed(error.into())
+                    Said::Failed(problem_of(error, &table))
                 }
                 None => {
                     tracing::info!(table, "not gone on with: {what}");
@@ -170,6 +170,19 @@ impl Said {
             })),
         }
     }
+}
+
+fn problem_of(error: annals_store::Error, table: &str) -> Problem {
+    // insufficient_privilege
+    if error.code().as_deref() == Some("42501") {
+        return Problem::new(
+            StatusCode::FORBIDDEN,
+            format!(
+                "the database's user may not do this to {table}: connect as the table's owner, or have it granted"
+            ),
+        );
+    }
+    error.into()
 }
 
 fn line(told: &impl Serialize) -> Bytes {

@@ -9,6 +9,7 @@
 )]
 
 mod absence;
+mod admin;
 mod auth;
 mod bars;
 mod bars_away;
