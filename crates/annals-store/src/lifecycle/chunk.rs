@@ -87,14 +87,12 @@ impl ChunkState {
 
 impl Chunk {
     fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
-        let time = |micros: i64| TimestampMicros::from_unix_micros(micros).map(Timestamp::from);
         let bytes = |bytes: Option<i64>| bytes.map(i64::unsigned_abs);
         Ok(Self {
             name: row.try_get(0)?,
             schema: row.try_get(1)?,
-            // Ranges at the end of time are wider than times are.
-            range_start: time(row.try_get(2)?).unwrap_or(Timestamp::MIN),
-            range_end: time(row.try_get(3)?).unwrap_or(Timestamp::MAX),
+            range_start: start_of(row.try_get(2)?),
+            range_end: end_of(row.try_get(3)?),
             state: ChunkState::of(row.try_get(4)?),
             tablespace: row.try_get(5)?,
             bytes: bytes(row.try_get(6)?).unwrap_or_default(),
@@ -107,6 +105,15 @@ impl Chunk {
     pub(super) fn full_name(&self) -> String {
         format!("{}.{}", quoted(&self.schema), quoted(&self.name))
     }
+}
+
+/// Ranges at the ends of time are wider than times are.
+fn start_of(micros: i64) -> Timestamp {
+    TimestampMicros::from_unix_micros(micros).map_or(Timestamp::MIN, Timestamp::from)
+}
+
+fn end_of(micros: i64) -> Timestamp {
+    TimestampMicros::from_unix_micros(micros).map_or(Timestamp::MAX, Timestamp::from)
 }
 
 const CHUNKS: &str = include_str!("../../sql/chunks.sql");
@@ -148,6 +155,32 @@ impl Lifecycle {
             .map(Chunk::read)
             .collect::<Result<_, _>>()
             .map_err(Error::statement("listing chunks"))
+    }
+
+    /// The ranges of the table's chunks alone, which cost no look at any file.
+    pub(super) async fn read_ranges(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<Vec<(Timestamp, Timestamp)>> {
+        let doing = || Error::statement("listing chunks");
+        let rows = sqlx::query(
+            "SELECT (extract(epoch FROM range_start) * 1000000)::bigint, (extract(epoch FROM range_end) * 1000000)::bigint
+               FROM timescaledb_information.chunks
+              WHERE hypertable_schema = $1 AND hypertable_name = $2
+              ORDER BY range_start",
+        )
+        .bind(self.table.names().schema())
+        .bind(self.table.descriptor().table)
+        .fetch_all(connection)
+        .await
+        .map_err(doing())?;
+        let range = |row: &PgRow| -> Result<_, sqlx::Error> {
+            Ok((start_of(row.try_get(0)?), end_of(row.try_get(1)?)))
+        };
+        rows.iter()
+            .map(range)
+            .collect::<Result<_, _>>()
+            .map_err(doing())
     }
 
     /// The chunk of a name.

@@ -124,7 +124,7 @@ impl Lifecycle {
                     expiry.until = expiry.until.max(Some(chunk.range_end));
                     counter!("annals_chunks_dropped_total", "table" => self.table.label().to_owned()).increment(1);
                     expiry.followed += self.follow(emptied).await?;
-                    self.forget_chunk(&chunk).await?;
+                    self.forget_range(chunk.range_start.unix_micros()).await?;
                 }
                 _ => expiry.left += 1,
             }
@@ -157,7 +157,10 @@ impl Lifecycle {
 
     /// Drops one chunk, and gives the range that is empty since.
     async fn drop_chunk(&self, chunk: Chunk, fence: &Fence) -> Result<(Expired, Option<Emptied>)> {
-        let mut connection = self.hypertable("dropping chunks").await?;
+        let mut connection = match self.postgres().await? {
+            Some(connection) => connection,
+            None => return Ok((Expired::InUse(chunk), None)),
+        };
         let mut transaction = connection
             .begin()
             .await
@@ -167,7 +170,7 @@ impl Lifecycle {
             .await?;
         wait_briefly(&mut transaction).await?;
         // Remembered until what follows is done: after a crash it is missed, see `reconcile`.
-        self.remember_chunks(&mut transaction, std::slice::from_ref(&chunk))
+        self.remember_chunks(&mut transaction, &[(chunk.range_start, chunk.range_end)])
             .await?;
         let sql = "SELECT {timescale}.drop_chunks($1::text::regclass, older_than => $3, newer_than => $2)";
         let dropped = sqlx::query(self.statement(sql))
@@ -185,11 +188,11 @@ impl Lifecycle {
             Err(error) => return Err(error),
         }
         // Frozen chunks are passed over without a word.
-        let left = self.read_chunks(&mut transaction).await?;
-        if left.iter().any(|other| other.name == chunk.name) {
+        let left = self.read_ranges(&mut transaction).await?;
+        if left.iter().any(|(start, _)| *start == chunk.range_start) {
             return Ok((Expired::Frozen(chunk), None));
         }
-        let emptied = gap_around(&chunk, &left);
+        let emptied = gap_around(chunk.range_start, chunk.range_end, &left);
         if let Some(derived) = self.table.derived() {
             derived
                 .emptied_postgres(&mut transaction, self.table.names(), emptied)
@@ -300,14 +303,14 @@ fn would_drop(due: Vec<Chunk>, told: Told<'_, Expired>) -> Expiry {
     expiry
 }
 
-/// The range around a chunk that is gone in which no other chunk is.
-pub(super) fn gap_around(gone: &Chunk, left: &[Chunk]) -> Emptied {
-    gap_between(gone.range_start, gone.range_end, left)
-}
-
-pub(super) fn gap_between(start: Timestamp, end: Timestamp, left: &[Chunk]) -> Emptied {
-    let ends = left.iter().map(|chunk| chunk.range_end);
-    let starts = left.iter().map(|chunk| chunk.range_start);
+/// The range around one that is gone in which no other chunk is.
+pub(super) fn gap_around(
+    start: Timestamp,
+    end: Timestamp,
+    left: &[(Timestamp, Timestamp)],
+) -> Emptied {
+    let ends = left.iter().map(|(_, end)| *end);
+    let starts = left.iter().map(|(start, _)| *start);
     Emptied {
         from: ends.filter(|before| *before <= start).max(),
         until: starts.filter(|after| *after >= end).min().unwrap_or(end),
@@ -413,24 +416,11 @@ mod tests {
         Timestamp::from_unix_seconds(day * 86_400).unwrap()
     }
 
-    fn chunk(day: i64) -> Chunk {
-        Chunk {
-            name: format!("chunk_{day}"),
-            schema: "internal".to_owned(),
-            range_start: at(day),
-            range_end: at(day + 1),
-            rows: None,
-            bytes: 0,
-            bytes_before: None,
-            state: ChunkState::Hot,
-            tablespace: None,
-        }
-    }
-
     #[test]
     fn a_dropped_chunk_empties_the_range_up_to_its_neighbours() {
+        let chunk = |day| (at(day), at(day + 1));
         let left = [chunk(2), chunk(7)];
-        let emptied = |day| gap_around(&chunk(day), &left);
+        let emptied = |day| gap_around(at(day), at(day + 1), &left);
         assert_eq!(
             emptied(1),
             Emptied {
@@ -453,7 +443,7 @@ mod tests {
             }
         );
         assert_eq!(
-            gap_around(&chunk(1), &[]),
+            gap_around(at(1), at(2), &[]),
             Emptied {
                 from: None,
                 until: at(2)

@@ -6,7 +6,7 @@ use super::{Lifecycle, LifecycleError};
 use crate::{
     Error, Result,
     backend::Backend,
-    capabilities::{Edition, ExtensionVersion},
+    capabilities::{Capabilities, Edition, ExtensionVersion},
     sql::{Sql, quoted},
 };
 
@@ -92,16 +92,7 @@ impl Lifecycle {
             }
             .into());
         }
-        if let Some(extension) = &capabilities.timescale
-            && extension.version < COLUMNSTORE_SINCE
-        {
-            return Err(LifecycleError::TooOld {
-                feature,
-                needs: COLUMNSTORE_SINCE,
-                found: extension.version,
-            }
-            .into());
-        }
+        check_version(feature, capabilities)?;
         self.hypertable(feature).await
     }
 
@@ -172,5 +163,42 @@ impl Lifecycle {
         let schema = extension.map_or("public", |extension| extension.schema.as_str());
         self.table
             .statement(&template.replace("{timescale}", &quoted(schema)))
+    }
+}
+
+/// Fails for an extension of before the columnstore's names.
+fn check_version(feature: &'static str, capabilities: &Capabilities) -> Result<(), LifecycleError> {
+    match &capabilities.timescale {
+        Some(extension) if extension.version < COLUMNSTORE_SINCE => Err(LifecycleError::TooOld {
+            feature,
+            needs: COLUMNSTORE_SINCE,
+            found: extension.version,
+        }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capabilities::Extension;
+
+    #[test]
+    fn an_extension_that_is_too_old_is_told_with_the_way_out() {
+        let with = |version| {
+            let extension = Extension {
+                version: ExtensionVersion::parse(version).unwrap(),
+                schema: "public".to_owned(),
+                community: true,
+            };
+            let capabilities = Capabilities::postgres("15.2".to_owned(), 15, Some(extension));
+            check_version("compression", &capabilities)
+        };
+        let error = with("2.17.2").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "compression needs TimescaleDB 2.18.0 or newer, and this is 2.17.2; update it with ALTER EXTENSION timescaledb UPDATE"
+        );
+        assert!(with("2.18.0").is_ok() && with("2.29.2").is_ok());
     }
 }

@@ -3,11 +3,13 @@
 //! Chunks that were seen are remembered. One that is missing at the next look was dropped, by psql, by a policy of
 //! the database, or by us in a process that was killed before what follows was done.
 
-use annals_record::{Record, Timestamp, TimestampMicros, Value};
+use std::collections::BTreeSet;
 
-use super::{Chunk, Emptied, Lifecycle, expire::gap_between};
-use crate::{Access, Error, Names, Result, Work, sql::PgTimestamp};
+use annals_record::{Record, Timestamp, TimestampMicros, Value};
 use futures_util::future::{BoxFuture, FutureExt as _};
+
+use super::{Emptied, Lifecycle, expire::gap_around};
+use crate::{Access, Error, Names, Result, Work, sql::PgTimestamp};
 
 /// A row of `annals_chunks`.
 #[derive(Clone, Debug, Record)]
@@ -47,24 +49,21 @@ impl Lifecycle {
             .fetch()
             .await?
             .rows;
-        let chunks = self.read_chunks(&mut connection).await?;
-        let new = chunks.iter().filter(|chunk| {
-            !known
-                .iter()
-                .any(|known| Timestamp::from(known.range_start) == chunk.range_start)
-        });
-        let new: Vec<Chunk> = new.cloned().collect();
+        let chunks = self.read_ranges(&mut connection).await?;
+        let starts: BTreeSet<Timestamp> = chunks.iter().map(|(start, _)| *start).collect();
+        let seen: BTreeSet<Timestamp> =
+            known.iter().map(|known| known.range_start.into()).collect();
+        let new = chunks.iter().filter(|(start, _)| !seen.contains(start));
+        let new: Vec<(Timestamp, Timestamp)> = new.copied().collect();
         self.remember_chunks(&mut connection, &new).await?;
         drop(connection);
-        let missing = known.into_iter().filter(|known| {
-            !chunks
-                .iter()
-                .any(|chunk| chunk.range_start == Timestamp::from(known.range_start))
-        });
+        let missing = known
+            .into_iter()
+            .filter(|known| !starts.contains(&known.range_start.into()));
         let missing: Vec<Known> = missing.collect();
         let mut gaps: Vec<Emptied> = Vec::new();
         for known in &missing {
-            let gap = gap_between(known.range_start.into(), known.range_end.into(), &chunks);
+            let gap = gap_around(known.range_start.into(), known.range_end.into(), &chunks);
             match gaps.iter_mut().find(|other| other.from == gap.from) {
                 Some(other) => other.until = other.until.max(gap.until),
                 None => gaps.push(gap),
@@ -88,37 +87,34 @@ impl Lifecycle {
     pub(super) async fn remember_chunks(
         &self,
         connection: &mut sqlx::PgConnection,
-        chunks: &[Chunk],
+        chunks: &[(Timestamp, Timestamp)],
     ) -> Result<()> {
         if chunks.is_empty() {
             return Ok(());
         }
-        let times = |of: fn(&Chunk) -> Timestamp| -> Vec<PgTimestamp> {
-            chunks
-                .iter()
-                .map(|chunk| PgTimestamp(of(chunk).unix_micros()))
+        let times = |times: Vec<Timestamp>| -> Vec<PgTimestamp> {
+            times
+                .into_iter()
+                .map(|time| PgTimestamp(time.unix_micros()))
                 .collect()
         };
+        let (starts, ends): (Vec<Timestamp>, Vec<Timestamp>) = chunks.iter().copied().unzip();
         let sql = "INSERT INTO {annals_chunks} (table_schema, table_name, range_start, range_end)
                    SELECT $1, $2, range_start, range_end FROM unnest($3, $4) AS seen (range_start, range_end)
                    ON CONFLICT (table_schema, table_name, range_start) DO UPDATE SET range_end = excluded.range_end";
         sqlx::query(self.store.names().statement(sql))
             .bind(self.table.names().schema())
             .bind(self.table.descriptor().table)
-            .bind(times(|chunk| chunk.range_start))
-            .bind(times(|chunk| chunk.range_end))
+            .bind(times(starts))
+            .bind(times(ends))
             .execute(connection)
             .await
             .map_err(Error::statement("remembering chunks"))?;
         Ok(())
     }
 
-    /// Everything that follows from its end is done.
-    pub(super) async fn forget_chunk(&self, chunk: &Chunk) -> Result<()> {
-        self.forget_range(chunk.range_start.unix_micros()).await
-    }
-
-    async fn forget_range(&self, start: i64) -> Result<()> {
+    /// Everything that follows from the end of a chunk is done.
+    pub(super) async fn forget_range(&self, start: i64) -> Result<()> {
         let sql = "DELETE FROM {annals_chunks} WHERE table_schema = $1 AND table_name = $2 AND range_start = $3";
         let values = vec![
             Value::Text(self.table.names().schema().to_owned()),
