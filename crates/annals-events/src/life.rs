@@ -1,7 +1,7 @@
 //! What becomes of messages as they age.
 //!
 //! Messages are kept until a policy says otherwise, and compressed at the age that [`EventsOptions`]
-//! say where the server can. When they are gone by age, nothing follows, and that is the promise: heads, ids and the
+//! tell where the server can. When they are gone by age, nothing follows, and that is the promise: heads, ids and the
 //! counter are ordinary tables beside them and stay as they are. A stream's version goes on, an expected version is
 //! compared with it, a repeated id finds the place of its first message, which cannot be compared any more,
 //! and places go on where they were. Readers and subscriptions begin with the first message that is kept.
@@ -57,17 +57,14 @@ impl Events {
         tables(self.store(), self.options()).await
     }
 
-    /// Brings a namespace that was just made in line with its policies. When that fails the namespace is there
-    /// and its chunks stay as rows: whoever runs policies tries again.
+    /// Makes what is kept of tables that age, if it is not there, and brings a namespace that was just made in line
+    /// with its policies. When that fails the namespace is there all the same, with chunks that stay as rows: whoever
+    /// runs policies tries again.
     pub(crate) async fn age(&self, entry: &Entry) {
-        if !self.store().capabilities().columnstore() {
-            return;
-        }
         let lifecycle = self
             .store()
             .lifecycle(aging_table(self.store(), entry, self.options()));
         let applied = async {
-            // Where policies are kept.
             self.store().migrator(&[]).up().await?;
             lifecycle.apply_policies().await
         };
@@ -75,7 +72,7 @@ impl Events {
             tracing::warn!(
                 namespace = entry.id,
                 error = error.report(),
-                "the namespace is made, and its old chunks are not compressed yet"
+                "the namespace is made, and nothing looks after its age yet"
             );
         }
     }
@@ -88,7 +85,8 @@ impl Namespace {
         self.inner.aging.clone()
     }
 
-    /// What becomes of its messages as they age: chunks, compression, retention.
+    /// What becomes of its messages as they age: chunks, compression, retention. It needs the kernel's tables, which
+    /// are made with a namespace and by every migration.
     #[must_use]
     pub fn lifecycle(&self) -> Lifecycle {
         self.inner.store.lifecycle(self.aging_table())

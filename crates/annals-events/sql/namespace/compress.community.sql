@@ -9,9 +9,8 @@ BEGIN
          WHERE format('%I.%I', hypertable.hypertable_schema, hypertable.hypertable_name)::regclass = '{messages}'::regclass
            AND hypertable.compression_enabled
     ) THEN
-        RAISE EXCEPTION 'the messages of this namespace have no columnstore yet'
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = 'Run annals policy set compression for the namespace: it says how chunks are laid out.';
+        RAISE EXCEPTION 'nobody has said yet how compressed chunks of this namespace are laid out: run annals policy set compression'
+            USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     FOR _chunk IN
         SELECT chunk.chunk_schema, chunk.chunk_name

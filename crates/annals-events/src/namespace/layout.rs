@@ -10,7 +10,6 @@ const TIME: usize = 0;
 const GLOBAL_POSITION: usize = 1;
 const POSITION: usize = 2;
 const STREAM_NAME: usize = 3;
-const ID: usize = 7;
 const CATEGORY: usize = 8;
 
 const fn column(name: &'static str, ty: ColumnType, nullable: bool) -> Column {
@@ -24,7 +23,8 @@ const fn ascending(column: usize) -> SortColumn {
     }
 }
 
-/// The table of messages. Of namespaces, whose options say another length of chunks, nobody makes it from this.
+/// The table of messages. The indexes are those that every backend has and reads need; a namespace's options may
+/// say another length of chunks.
 pub(crate) static MESSAGES: Descriptor = Descriptor::new(
     "messages",
     &[
@@ -54,8 +54,5 @@ pub(crate) static MESSAGES: Descriptor = Descriptor::new(
     },
     Index {
         columns: &[ascending(CATEGORY), ascending(GLOBAL_POSITION)],
-    },
-    Index {
-        columns: &[ascending(ID)],
     },
 ]);

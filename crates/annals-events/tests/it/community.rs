@@ -2,12 +2,14 @@
 
 use annals_events::{Place, Selection};
 use annals_record::{Timestamp, TimestampMicros};
+use annals_store::lifecycle::{ChunkState, Conversion};
 use annals_testkit::on_community;
 use uuid::Uuid;
 
 use crate::{
     appending::message,
     importing::record,
+    lifecycle::ten_weeks,
     public_sql::psql,
     support::{category, namespace, positions, stream},
 };
@@ -117,5 +119,97 @@ fn a_new_namespace_is_compressed_after_a_week_by_category() {
             psql(&database, namespace.schema(), segments).await.unwrap(),
             ["category"]
         );
+    });
+}
+
+#[test]
+fn compressed_messages_are_appended_to_imported_beside_and_dropped() {
+    on_community(|database| async move {
+        let (_events, namespace) = namespace(&database).await;
+        namespace.import(ten_weeks()).await.unwrap();
+        let all = || namespace.category(category(""));
+        let before = all().await.unwrap();
+        let compressed = namespace
+            .compress_chunks_older_than("1 week")
+            .await
+            .unwrap();
+        assert_eq!(compressed.len(), 10);
+        assert!(
+            compressed
+                .iter()
+                .all(|one| matches!(one.conversion, Conversion::Done { .. }))
+        );
+        assert_eq!(all().await.unwrap(), before);
+        // Into a chunk that is compressed, and behind all of them.
+        let late = annals_events::Record {
+            time: before[14].time,
+            ..record("late-1", 0, 200)
+        };
+        namespace.import(vec![late]).await.unwrap();
+        let next = namespace
+            .write_message("account-1", message("{}"), Some(24))
+            .await
+            .unwrap();
+        assert_eq!(next.global_position, 201);
+        let states: Vec<ChunkState> = namespace
+            .chunks()
+            .await
+            .unwrap()
+            .iter()
+            .map(|chunk| chunk.state)
+            .collect();
+        assert_eq!(states[0], ChunkState::Compressed);
+        assert_eq!(states[1], ChunkState::PartlyCompressed);
+        assert_eq!(states[10], ChunkState::Hot);
+        // What came since is compressed too, and the rest is left alone.
+        let again = namespace
+            .compress_chunks_older_than("1 week")
+            .await
+            .unwrap();
+        assert_eq!(again.len(), 1);
+        assert_eq!(all().await.unwrap().len(), 102);
+
+        let dropped = namespace.drop_chunks_older_than("1 year").await.unwrap();
+        assert_eq!((dropped.chunks, dropped.left), (10, 0));
+        let kept = all().await.unwrap();
+        assert_eq!(kept.len(), 1);
+        assert_eq!(kept[0].place, next);
+        let retry = message("{\"n\":9.10}").with_id(Uuid::from_u128(9));
+        let place = namespace.write_message("account-0", retry, None).await;
+        assert_eq!(place.unwrap(), before[8].place);
+        assert_eq!(
+            namespace.stream_version("account-3").await.unwrap(),
+            Some(24)
+        );
+        let mut subscription = namespace.subscribe(Selection::All { from: 1 });
+        assert_eq!(subscription.pokes().await.unwrap()[0].place, next);
+        assert_eq!(namespace.verify().await.unwrap().faults, [] as [&str; 0]);
+    });
+}
+
+#[test]
+fn the_function_that_compresses_says_when_it_cannot() {
+    on_community(|database| async move {
+        let (_events, namespace) = namespace(&database).await;
+        let schema = namespace.schema().to_owned();
+        namespace.import(ten_weeks()).await.unwrap();
+        // A namespace of before, or one whose policies were never applied.
+        for off in [
+            "SELECT remove_compression_policy('{messages}', TRUE)::text",
+            "ALTER TABLE {messages} SET (timescaledb.compress = FALSE)",
+        ] {
+            psql(&database, &schema, off).await.unwrap();
+        }
+        let compress = "SELECT chunk_name FROM {compress_chunks_older_than}(INTERVAL '1 day')";
+        let error = psql(&database, &schema, compress).await.unwrap_err();
+        assert!(
+            error.report().contains("annals policy set compression"),
+            "{}",
+            error.report()
+        );
+        namespace.lifecycle().apply_policies().await.unwrap();
+        let compressed = psql(&database, &schema, compress).await.unwrap();
+        assert_eq!(compressed.len(), 10);
+        assert_eq!(psql(&database, &schema, compress).await.unwrap().len(), 0);
     });
 }

@@ -11,6 +11,7 @@ mod appending;
 mod breaking;
 mod community;
 mod importing;
+mod lifecycle;
 mod namespaces;
 mod public_sql;
 mod reading;
