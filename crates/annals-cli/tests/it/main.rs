@@ -9,6 +9,7 @@
 mod bars;
 mod bars_pandas;
 mod commands;
+mod doctor;
 mod event_client;
 mod event_commands;
 mod event_order;

@@ -227,3 +227,119 @@ fn backlog(label: &str, age: &Interval, chunks: &[Chunk], now: i64) -> Option<Di
         ),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use annals_record::{Timestamp, TimestampMicros};
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+    const GB: u64 = 1 << 30;
+
+    fn at(duration: Duration) -> Timestamp {
+        let micros = i64::try_from(duration.as_micros()).unwrap();
+        TimestampMicros::from_unix_micros(micros).unwrap().into()
+    }
+
+    /// The chunk of a range that begins so many ranges after 1970.
+    fn chunk(number: u32, range: Duration, bytes: u64, state: ChunkState) -> Chunk {
+        Chunk {
+            name: format!("_hyper_1_{number}_chunk"),
+            schema: "_timescaledb_internal".into(),
+            range_start: at(range * number),
+            range_end: at(range * (number + 1)),
+            rows: None,
+            bytes,
+            bytes_before: None,
+            state,
+            tablespace: None,
+        }
+    }
+
+    fn growing(label: &str, range: Duration, bytes: u64) -> Growth {
+        Growth {
+            label: label.into(),
+            range,
+            bytes,
+            chunks: 10,
+            total: bytes * 10,
+        }
+    }
+
+    #[test]
+    fn growth_is_told_by_full_chunks_as_they_were_before_they_were_compressed() {
+        let mut chunks: Vec<Chunk> = (0..5)
+            .map(|number| chunk(number, DAY, 100 * MB, ChunkState::Hot))
+            .collect();
+        if let Some(third) = chunks.get_mut(3) {
+            third.bytes = 10 * MB;
+            third.bytes_before = Some(300 * MB);
+        }
+        // The fifth is still written to.
+        let now = at(DAY * 4 + HOUR).unix_micros();
+        let growth = growth("spans", &chunks, now).unwrap();
+        assert_eq!(
+            (growth.range, growth.bytes, growth.chunks),
+            (DAY, 300 * MB, 5)
+        );
+        assert!(super::growth("spans", &[], now).is_none());
+    }
+
+    #[test]
+    fn chunks_that_do_not_fit_into_memory_are_to_be_shorter() {
+        let growths = [
+            growing("spans", DAY * 7, 14 * GB),
+            growing("bars_1m", DAY * 7, GB / 10),
+        ];
+        assert!(too_large(&growths, 16 * GB).is_empty());
+        let found = too_large(&growths, 4 * GB);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found
+                .iter()
+                .all(|one| one.way_out.contains("annals chunks interval spans '1 day'")),
+            "{found:?}"
+        );
+        // There is nothing shorter.
+        assert!(too_large(&[growing("spans", HOUR, 14 * GB)], GB).is_empty());
+    }
+
+    #[test]
+    fn many_tiny_chunks_are_to_be_longer() {
+        let tiny = |chunks, bytes| Growth {
+            chunks,
+            total: bytes * chunks as u64,
+            ..growing("spans", HOUR, bytes)
+        };
+        assert!(too_small(&tiny(100, MB / 10)).is_none());
+        assert!(too_small(&tiny(500, 2 * MB)).is_none());
+        let found = too_small(&tiny(500, MB / 2)).unwrap();
+        assert!(
+            found
+                .way_out
+                .contains("annals chunks interval spans '7 days'"),
+            "{found:?}"
+        );
+        let found = too_small(&tiny(500, 1_000)).unwrap();
+        assert!(found.way_out.contains("'30 days'"), "{found:?}");
+    }
+
+    #[test]
+    fn chunks_that_a_policy_passed_by_are_told_and_those_that_it_will_come_to_are_not() {
+        let age = Interval::days(7);
+        let hot = [chunk(0, DAY, MB, ChunkState::Hot)];
+        let told = |chunks: &[Chunk], days: u32| {
+            backlog("spans", &age, chunks, at(DAY * days).unix_micros())
+        };
+        assert!(told(&hot, 9).is_none());
+        let found = told(&hot, 30).unwrap();
+        assert!(
+            found
+                .what
+                .starts_with("1 chunk of spans with 1 MB is not compressed"),
+            "{found:?}"
+        );
+        assert!(told(&[chunk(0, DAY, MB, ChunkState::Compressed)], 30).is_none());
+    }
+}

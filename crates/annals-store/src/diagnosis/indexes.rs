@@ -179,3 +179,83 @@ fn judged(table: &AgingTable, index: &Unread, counted_for: Duration) -> Diagnosi
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use annals_record::{Record, Timestamp};
+    use annals_testkit::{TestDatabase, on_every_server};
+
+    use super::*;
+    use crate::{Store, backend::Backend};
+
+    #[derive(Clone, Debug, PartialEq, Record)]
+    #[record(
+        crate = "annals_record",
+        table = "readings",
+        time = "at",
+        key("id", "at"),
+        chunk = "1 day",
+        index("number", "at desc")
+    )]
+    struct Reading {
+        id: i64,
+        at: Timestamp,
+        number: i64,
+        half: i64,
+    }
+
+    on_every_server!(an_index_that_nobody_reads_is_found_with_those_of_its_chunks);
+
+    async fn unread_ones(store: &Store) -> Vec<Diagnosis> {
+        let Backend::Postgres(postgres) = store.backend() else {
+            return Vec::new();
+        };
+        let table = AgingTable::of::<Reading>(store.names());
+        let asked = Asked {
+            store,
+            names: store.names(),
+            capabilities: store.capabilities(),
+            tables: std::slice::from_ref(&table),
+        };
+        let mut connection = postgres.acquire().await.unwrap();
+        let found = unread(&mut connection, &asked, &table, 1).await.unwrap();
+        found
+            .iter()
+            .map(|index| judged(&table, index, DAY * 30))
+            .collect()
+    }
+
+    async fn an_index_that_nobody_reads_is_found_with_those_of_its_chunks(database: TestDatabase) {
+        let store = Store::open(&database.url).await.unwrap();
+        store.create_table::<Reading>().await.unwrap();
+        database
+            .execute(
+                "INSERT INTO readings (id, at, at_nanos, number, half)
+                 SELECT n, '2026-01-05'::timestamptz + n * interval '1 hour', 0, n, n / 2 FROM generate_series(1, 100) AS n;
+                 CREATE INDEX of_nobody ON readings (half) WHERE half > 3",
+            )
+            .await;
+        let found = unread_ones(&store).await;
+        assert_eq!(found.len(), 2, "{found:?}");
+        let foreign: Vec<_> = found.iter().filter(|one| one.severity == Advice).collect();
+        assert_eq!(foreign.len(), 1, "{found:?}");
+        assert!(
+            foreign.iter().all(|one| {
+                one.what.contains("(half) WHERE (half > 3)")
+                    && one.way_out.contains(r#"DROP INDEX "public"."of_nobody";"#)
+            }),
+            "{found:?}"
+        );
+        // Reading one chunk is reading.
+        database
+            .execute(
+                "SET enable_seqscan = off;
+                 SELECT count(*) FROM readings WHERE half = 40;
+                 SELECT pg_stat_force_next_flush()",
+            )
+            .await;
+        let found = unread_ones(&store).await;
+        assert!(found.iter().all(|one| one.severity == Note), "{found:?}");
+        assert_eq!(found.len(), 1, "{found:?}");
+    }
+}

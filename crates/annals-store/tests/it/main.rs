@@ -10,6 +10,7 @@
 
 mod community;
 mod companion;
+mod diagnosis;
 mod faults;
 mod lifecycle;
 mod listening;
