@@ -115,13 +115,7 @@ impl Tables {
         };
         listed.map_err(|error| match error {
             annals_events::Error::Store(error) => error,
-            // Nothing else comes of a listing.
-            other => {
-                tracing::error!("listing namespaces: {other}");
-                Error::TimedOut {
-                    doing: "listing namespaces",
-                }
-            }
+            other => Error::Family(Box::new(other)),
         })
     }
 }

@@ -71,7 +71,12 @@ async fn run_all(lives: &[Lifecycle], json: bool) -> Result<ExitCode, CliError> 
     let mut failed = false;
     for life in lives {
         let progress = Progress::doing(format!("running the policies of {}", label(life)));
-        let outcomes = life.run_policies().await;
+        let outcomes = async {
+            // Where no server runs, nobody else looks for chunks that others dropped.
+            life.reconcile().await?;
+            life.run_policies().await
+        }
+        .await;
         progress.finish();
         let outcomes = match outcomes {
             Ok(outcomes) => outcomes,
