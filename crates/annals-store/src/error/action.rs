@@ -105,11 +105,11 @@ const BY_CLASS: &[(&str, Action)] = &[
 pub(super) fn for_postgres(error: &sqlx::Error) -> Action {
     match error {
         sqlx::Error::Database(error) => {
-            let stale_plan = error
+            let routine = error
                 .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
-                .and_then(sqlx::postgres::PgDatabaseError::routine)
-                == Some("RevalidateCachedQuery");
-            if stale_plan {
+                .and_then(sqlx::postgres::PgDatabaseError::routine);
+            // A plan of before a column was added; a chunk that was dropped after the plan was made.
+            if let Some("RevalidateCachedQuery" | "relation_open") = routine {
                 return Action::Retry;
             }
             error

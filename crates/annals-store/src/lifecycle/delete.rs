@@ -52,6 +52,9 @@ impl Lifecycle {
             Some(age) => self.before(age).await?,
             None => Timestamp::MAX,
         };
+        if let Some(mut connection) = self.postgres().await?.filter(|_| !dry_run) {
+            self.check_delete(&mut connection).await?;
+        }
         let ranges = self.ranges_of(owner, before).await?;
         if dry_run {
             let mut rows = 0;

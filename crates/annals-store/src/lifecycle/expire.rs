@@ -224,6 +224,9 @@ impl Lifecycle {
                 drop(connection);
                 return self.drop_chunks(older_than, dry_run, told).await;
             }
+            if !dry_run {
+                self.check_delete(&mut connection).await?;
+            }
         }
         let before = self.before(older_than).await?;
         if dry_run {

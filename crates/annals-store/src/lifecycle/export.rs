@@ -37,6 +37,8 @@ impl Lifecycle {
         out: &mut (dyn Write + Send),
     ) -> Result<Exported> {
         let mut connection = self.hypertable("exporting a chunk").await?;
+        // Whoever stops in the middle leaves half an answer in it.
+        connection.close_on_drop();
         let chunk = self.find_chunk(&mut connection, chunk).await?;
         let doing = || Error::statement("exporting a chunk");
         let mut transaction = connection

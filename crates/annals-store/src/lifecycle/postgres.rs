@@ -111,16 +111,31 @@ impl Lifecycle {
         })
     }
 
-    /// Fails unless the user may change the table: a lock on it needs its owner's rights.
+    /// Fails unless the user may change the table: that takes its owner's rights.
     pub(super) async fn check_owner(&self, connection: &mut PgConnection) -> Result<()> {
-        let row = sqlx::query(
-            "SELECT pg_has_role(current_user, relowner, 'USAGE'), current_user::text, relowner::regrole::text
-               FROM pg_class WHERE oid = to_regclass($1)",
+        self.check_right(connection, "pg_has_role(current_user, relowner, 'USAGE')")
+            .await
+    }
+
+    /// Fails unless the user may delete rows.
+    pub(super) async fn check_delete(&self, connection: &mut PgConnection) -> Result<()> {
+        self.check_right(
+            connection,
+            "has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'DELETE')",
         )
-        .bind(self.table.full_name())
-        .fetch_optional(connection)
         .await
-        .map_err(Error::statement("asking whose table it is"))?;
+    }
+
+    async fn check_right(&self, connection: &mut PgConnection, right: &'static str) -> Result<()> {
+        let sql = Sql::vouched(format!(
+            "SELECT {right}, current_user::text, relowner::regrole::text FROM pg_class WHERE oid = to_regclass($1)"
+        ));
+        let doing = || Error::statement("asking whose table it is");
+        let row = sqlx::query(sql)
+            .bind(self.table.full_name())
+            .fetch_optional(connection)
+            .await
+            .map_err(doing())?;
         let Some(row) = row else {
             return Err(Error::TableMissing {
                 table: self.table.label().to_owned(),
@@ -129,7 +144,7 @@ impl Lifecycle {
         let read = || -> Result<(bool, String, String), sqlx::Error> {
             Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
         };
-        let (may, user, owner) = read().map_err(Error::statement("asking whose table it is"))?;
+        let (may, user, owner) = read().map_err(doing())?;
         if may {
             return Ok(());
         }

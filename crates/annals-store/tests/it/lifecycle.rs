@@ -458,7 +458,8 @@ async fn a_user_who_does_not_own_the_table_is_told_who_does(database: TestDataba
     let role = format!("guest_{}", annals_record::Uuid::new_v4().simple());
     database
         .execute(&format!(
-            "CREATE ROLE {role} LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"
+            "CREATE ROLE {role} LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
+             REVOKE DELETE ON readings FROM {role}"
         ))
         .await;
     let url = database.url.replacen("postgres@", &format!("{role}@"), 1);
@@ -466,6 +467,16 @@ async fn a_user_who_does_not_own_the_table_is_told_who_does(database: TestDataba
     let guest = Store::open(&url).await.unwrap();
     let life = life(&guest);
     let mut errors = vec![life.set_policy(&retention("1 day")).await.unwrap_err()];
+    errors.push(
+        life.expire(&age("4 days"), false, &mut |_| {})
+            .await
+            .unwrap_err(),
+    );
+    errors.push(
+        life.delete_of("a", None, false, &mut |_| {})
+            .await
+            .unwrap_err(),
+    );
     if has_chunks(&database) {
         errors.push(
             life.drop_chunks(&age("4 days"), false, &mut |_| {})
