@@ -34,7 +34,7 @@ use crate::{
     Result,
     changed::{few, joined},
     level::{hour_of, in_time},
-    refresh::{into_store_error, refresh},
+    refresh::{erase, into_store_error, refresh},
     timeframe::{HOUR, MINUTE},
     tx::{Param, Tx, scripted},
 };
@@ -198,6 +198,20 @@ impl Derived for DroppedMinutes {
             Some(gone) => enter_sqlite(connection, names, gone),
             None => Ok(()),
         }
+    }
+
+    /// Longer bars go with a symbol that is deleted: that is no matter of age.
+    fn owner_deleted<'a>(
+        &'a self,
+        store: &'a Store,
+        _names: &'a Names,
+        owner: &'a str,
+        before: Timestamp,
+    ) -> BoxFuture<'a, Result<u64, annals_store::Error>> {
+        Box::pin(async move {
+            let before = TimestampMicros::floor(before).unix_micros();
+            erase(store, owner, before).await.map_err(into_store_error)
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Minutes and each stored level have a retention of their own, if any: longer bars stay when the minutes go
 //! that they were made of (see [`dropped`](crate::dropped)). A level should not go before the one that it is
-//! made of. Where the server compresses, it does so when late corrections have become rare, and the later the
+//! made of. A symbol whose minutes are deleted loses its longer bars too. Where the server compresses, it does so when late corrections have become rare, and the later the
 //! fewer rows there are.
 
 use annals_store::{AgingTable, Interval, Lifecycle, Names};
@@ -19,6 +19,10 @@ const COMPRESSED_AFTER: [u16; 4] = [30, 60, 180, 730];
 pub fn tables(names: &Names, refresh_every: Option<Interval>) -> Vec<AgingTable> {
     let minutes = AgingTable::of::<Bar>(names)
         .with_derived(DroppedMinutes)
+        .aging_as_a_whole(
+            "longer bars are of all symbols in a range of time; set it for the whole table, or delete one symbol \
+             with annals delete",
+        )
         .with_refresh(RollUp, refresh_every);
     let tables = [
         minutes,

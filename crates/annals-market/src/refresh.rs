@@ -46,6 +46,7 @@
 //! | `annals_rollup_failures_total` | counter, turns that failed |
 //! | `annals_rollup_waiting` | gauge, entries that wait, those of the running hour included |
 
+mod erase;
 mod fold;
 mod late;
 mod mark;
@@ -56,6 +57,7 @@ mod work_off;
 use annals_record::{Timestamp, TimestampMicros};
 use annals_store::{Access, Edition, Store};
 
+pub(crate) use erase::erase;
 pub use roll_up::{RollUp, keep};
 
 use crate::{Result, changed::Change, level::hour_of, tx::scripted};
@@ -93,10 +95,15 @@ pub async fn refresh(store: &Store, now: Timestamp) -> Result<Refreshed> {
     let (hour, _) = hour_of(TimestampMicros::floor(now).unix_micros());
     let refresh = work_off::Refresh {
         hour,
-        lock: format!("annals {}", store.names().table("bars_changed")),
+        lock: lock_of(store),
         decompresses: store.capabilities().edition() == Edition::TimescaleCommunity,
     };
     store.run(Access::Write, refresh).await
+}
+
+/// What whoever writes longer bars locks.
+fn lock_of(store: &Store) -> String {
+    format!("annals {}", store.names().table("bars_changed"))
 }
 
 /// Makes minutes count as changed, of one symbol or of all, so that a refresh rolls them up: for bars
@@ -147,9 +154,6 @@ fn rest(change: &Change, behind: i64) -> Option<Change> {
 pub(crate) fn into_store_error(error: crate::Error) -> annals_store::Error {
     match error {
         crate::Error::Store(error) => error,
-        other => annals_store::Error::Statement {
-            doing: "rolling up bars",
-            source: annals_store::sqlx::Error::Decode(Box::new(other)).into(),
-        },
+        other => annals_store::Error::Family(Box::new(other)),
     }
 }

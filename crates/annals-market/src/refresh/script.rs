@@ -10,7 +10,7 @@ use annals_store::{
 use crate::{
     Bar, Result, Timeframe,
     changed::{Change, enter_postgres, enter_sqlite},
-    level::of_level,
+    level::{in_time, of_level},
     tx::{PgTx, SqliteTx, Tx, failed},
 };
 
@@ -30,6 +30,9 @@ pub(super) trait WriteTx: Tx {
 
     /// Deletes bars of a level.
     async fn remove(&mut self, level: Timeframe, bars: Vec<Bar>) -> Result<()>;
+
+    /// Deletes a symbol's bars of a level that begin before a time.
+    async fn remove_before(&mut self, level: Timeframe, symbol: &str, until: i64) -> Result<()>;
 
     /// Remembers that hours of symbols are made of the minutes that are there.
     async fn reopen(&mut self, hours: Vec<(String, i64)>) -> Result<()>;
@@ -125,6 +128,22 @@ impl WriteTx for PgTx<'_> {
         Ok(())
     }
 
+    async fn remove_before(&mut self, level: Timeframe, symbol: &str, until: i64) -> Result<()> {
+        let sql = of_level!(
+            level,
+            "DELETE FROM ",
+            " WHERE symbol = $1 AND timestamp < $2"
+        );
+        let done = self
+            .query(sql)
+            .bind(symbol.to_owned())
+            .bind(PgTimestamp(in_time(until)))
+            .execute(&mut *self.connection)
+            .await;
+        done.map_err(failed("removing longer bars"))?;
+        Ok(())
+    }
+
     async fn reopen(&mut self, hours: Vec<(String, i64)>) -> Result<()> {
         let sql = "INSERT INTO {bars_reopened} (symbol, hour) SELECT * FROM unnest($1, $2)
                    ON CONFLICT DO NOTHING";
@@ -209,6 +228,19 @@ impl WriteTx for SqliteTx<'_> {
             let done = statement.execute(params![bar.symbol, bar.timestamp.unix_micros()]);
             done.map_err(failed("removing longer bars"))?;
         }
+        Ok(())
+    }
+
+    async fn remove_before(&mut self, level: Timeframe, symbol: &str, until: i64) -> Result<()> {
+        let sql = self.names.statement(of_level!(
+            level,
+            "DELETE FROM ",
+            " WHERE symbol = $1 AND timestamp < $2"
+        ));
+        let done = self
+            .connection
+            .execute(sql.as_str(), params![symbol, in_time(until)]);
+        done.map_err(failed("removing longer bars"))?;
         Ok(())
     }
 
