@@ -23,7 +23,8 @@ use crate::api::{
 pub(super) struct TableJson {
     /// Its label: spans, bars_1m, events:orders.
     table: String,
-    /// As the server estimates them; counted on SQLite.
+    /// As the server estimates them, where it did; counted on SQLite.
+    #[serde(skip_serializing_if = "Option::is_none")]
     rows: Option<u64>,
     /// Of rows.
     table_bytes: u64,

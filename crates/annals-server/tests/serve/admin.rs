@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Answer, request, send, whole},
+    exports,
     serving::{self, Served},
 };
 
@@ -104,4 +105,23 @@ async fn old_and_new(served: &Served) {
         written(served, &bars(symbol, 400, 10)).await;
         written(served, &bars(symbol, 0, 5)).await;
     }
+}
+
+/// Writes so many spans of a service, so many days old.
+async fn spans_written(served: &Served, service: &str, days: u64, number: u8) {
+    let spans = (1..=number).map(|id| {
+        // A trace for each service and age.
+        let mut span = exports::span(id, (days % 200) as u8 + 1);
+        span.trace_id[0] = service.len() as u8;
+        span.start_time_unix_nano -= days * 86_400_000_000_000;
+        span.end_time_unix_nano = span.start_time_unix_nano + 1;
+        span
+    });
+    let mut document = exports::document(&spans.collect::<Vec<_>>());
+    let name = &mut document["resourceSpans"][0]["resource"]["attributes"][0]["value"];
+    *name = json!({ "stringValue": service });
+    let headers = [("authorization", BEARER)];
+    let bytes = document.to_string();
+    let sent = exports::Road::Json.send(served, exports::Packing::Plain, &headers, bytes);
+    assert_eq!(sent.await.unwrap().rejected, 0);
 }

@@ -3,7 +3,7 @@
 use annals_testkit::{Backend, TestDatabase, on_community, on_every_backend};
 use serde_json::{Value, json};
 
-use super::{bars, count, done, get, old_and_new, on, post, put, written};
+use super::{count, done, get, old_and_new, on, post, put, spans_written};
 use crate::serving::eventually;
 
 on_every_backend!(
@@ -72,35 +72,44 @@ async fn what_is_old_expires_and_a_dry_run_only_tells(database: TestDatabase) {
 }
 
 async fn rows_of_one_owner_go(database: TestDatabase) {
+    const STRANGE: &str = "'; DROP TABLE spans; --";
     let served = on(&database).await;
-    old_and_new(&served).await;
-    written(&served, &bars("'; DROP TABLE spans; --", 400, 3)).await;
+    for service in ["a", "bb"] {
+        spans_written(&served, service, 400, 10).await;
+        spans_written(&served, service, 2, 5).await;
+    }
+    spans_written(&served, STRANGE, 400, 3).await;
     for (body, rows, left) in [
         (
-            json!({"only": "A", "older_than": "90 days", "dry_run": true}),
+            json!({"only": "a", "older_than": "90 days", "dry_run": true}),
             10,
             33,
         ),
-        (json!({"only": "A", "older_than": "90 days"}), 10, 23),
-        (json!({"only": "A", "older_than": "90 days"}), 0, 23),
+        (json!({"only": "a", "older_than": "90 days"}), 10, 23),
+        (json!({"only": "a", "older_than": "90 days"}), 0, 23),
         (json!({"only": "nobody", "all": true}), 0, 23),
         (json!({"only": "", "all": true}), 0, 23),
-        (json!({"only": "A", "all": true}), 5, 18),
-        (
-            json!({"only": "'; DROP TABLE spans; --", "all": true}),
-            3,
-            15,
-        ),
+        (json!({"only": "a", "all": true}), 5, 18),
+        (json!({"only": STRANGE, "all": true}), 3, 15),
     ] {
-        let (steps, totals) = ask(&served, "delete", body.clone()).await;
+        let answer = post(&served, "/admin/tables/spans/delete", &body).await;
+        let (steps, totals) = done(&answer);
         assert_eq!(totals["rows"], rows, "{body}");
         let told: u64 = steps
             .iter()
             .map(|step| step["rows"].as_u64().unwrap())
             .sum();
         assert_eq!(told, rows, "{body}: {steps:?}");
-        assert_eq!(count(&database, "bars_1m").await, left, "{body}");
+        assert_eq!(count(&database, "spans").await, left, "{body}");
     }
+    // Longer bars are of all symbols in a range of time, so that one symbol goes as a whole.
+    old_and_new(&served).await;
+    let aged = json!({"only": "A", "older_than": "90 days"});
+    let refused = post(&served, &format!("{TABLE}/delete"), &aged).await;
+    assert!(refused.refusal(400).contains("bars_1m"));
+    assert_eq!(count(&database, "bars_1m").await, 30);
+    let (_, totals) = ask(&served, "delete", json!({"only": "A", "all": true})).await;
+    assert_eq!(totals["rows"], 15);
     let of_b = "SELECT count(*) FROM bars_1m WHERE symbol = 'B'";
     assert_eq!(database.number(of_b).await, 15);
 }

@@ -16,6 +16,7 @@ on_every_backend!(
 );
 
 const BARS: &str = "/admin/tables/bars_1m/policies";
+const SPANS: &str = "/admin/tables/spans/policies";
 
 /// Those of a kind.
 async fn of_kind(served: &Served, path: &str, kind: &str) -> Vec<Value> {
@@ -71,21 +72,19 @@ async fn a_policy_is_set_shown_and_taken_away(database: TestDatabase) {
 
 async fn a_policy_of_one_owner_is_another_one(database: TestDatabase) {
     let served = on(&database).await;
-    let path = format!("{BARS}/retention");
+    let path = format!("{SPANS}/retention");
     let whole = put(&served, &path, &json!({ "after": "1 year" }))
         .await
         .found();
-    let one = json!({ "after": "30 days", "only": "BRK/B & sons" });
+    let one = json!({ "after": "30 days", "only": "load/test & sons" });
     let one = put(&served, &path, &one).await.found();
-    assert_eq!(one["only"], "BRK/B & sons");
+    assert_eq!(one["only"], "load/test & sons");
     assert!(whole["only"].is_null());
-    assert_eq!(
-        of_kind(&served, BARS, "retention").await,
-        [whole.clone(), one]
-    );
-    let removed = delete(&served, &format!("{path}?only=BRK%2FB%20%26%20sons")).await;
+    let both = of_kind(&served, SPANS, "retention").await;
+    assert_eq!(both, [whole.clone(), one]);
+    let removed = delete(&served, &format!("{path}?only=load%2Ftest%20%26%20sons")).await;
     assert_eq!(removed.found(), json!({ "removed": true }));
-    assert_eq!(of_kind(&served, BARS, "retention").await, [whole]);
+    assert_eq!(of_kind(&served, SPANS, "retention").await, [whole]);
 }
 
 async fn a_default_that_is_taken_away_stays_away(database: TestDatabase) {
@@ -124,7 +123,8 @@ async fn policies_survive_a_restart(database: TestDatabase) {
     put(&served, &path, &json!({ "after": "90 days" }))
         .await
         .found();
-    put(&served, &path, &json!({ "after": "5 days", "only": "A" }))
+    let one = json!({ "after": "5 days", "only": "A" });
+    put(&served, &format!("{SPANS}/retention"), &one)
         .await
         .found();
     delete(&served, &format!("{BARS}/refresh")).await.found();
@@ -165,6 +165,11 @@ async fn what_a_table_cannot_have_is_refused_with_a_reason(database: TestDatabas
     let body = json!({ "every": "10s", "only": "A" });
     let refused = put(&served, &path, &body).await.refusal(400);
     assert!(refused.contains("retention"), "{refused}");
+    // Longer bars are of all symbols in a range of time.
+    let path = format!("{BARS}/retention");
+    let body = json!({ "after": "90 days", "only": "A" });
+    let refused = put(&served, &path, &body).await.refusal(400);
+    assert!(refused.contains("bars_1m"), "{refused}");
     let path = format!("{BARS}/compression");
     let answer = put(&served, &path, &json!({ "after": "30 days" })).await;
     let edition = get(&served, "/version").await.found()["database"].to_string();

@@ -7,7 +7,7 @@ use annals_testkit::{TestDatabase, on_every_backend};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{TOKEN, bars, count, done, get, old_and_new, post, put, written};
+use super::{TOKEN, bars, count, done, get, old_and_new, post, put, spans_written, written};
 use crate::serving::{self, Served, Settings, eventually};
 
 on_every_backend!(
@@ -124,39 +124,30 @@ async fn a_job_runs_once_in_a_period(database: TestDatabase) {
 
 async fn what_a_policy_did_is_told(database: TestDatabase) {
     let served = serving::on(&database, SOON).await;
-    old_and_new(&served).await;
-    let set = put(
-        &served,
-        RETENTION,
-        &json!({ "after": "90 days", "only": "A" }),
-    )
-    .await
-    .found();
+    spans_written(&served, "shop", 200, 10).await;
+    spans_written(&served, "other", 201, 10).await;
+    spans_written(&served, "shop", 2, 10).await;
+    let asked = json!({ "after": "90 days", "only": "shop" });
+    let mut policy = put(&served, "/admin/tables/spans/policies/retention", &asked)
+        .await
+        .found();
     eventually("its rows are gone", async || {
-        count(&database, "bars_1m").await == 20
+        count(&database, "spans").await == 20
     })
     .await;
-    let mut policy = set;
     eventually("it is told", async || {
-        let all = get(&served, "/admin/tables/bars_1m/policies").await.found();
+        let all = get(&served, "/admin/tables/spans/policies").await.found();
         let mut all = all.as_array().unwrap().iter();
-        policy = all
-            .find(|policy| policy["kind"] == "retention")
-            .unwrap()
-            .clone();
+        let found = all.find(|policy| policy["kind"] == "retention");
+        policy = found.unwrap().clone();
         policy["last_run"].is_string()
     })
     .await;
-    assert!(
-        policy["last_outcome"].as_str().unwrap().contains("10"),
-        "{policy}"
-    );
-    assert!(
-        policy["next_run"].as_str() > policy["last_run"].as_str(),
-        "{policy}"
-    );
+    let outcome = policy["last_outcome"].as_str().unwrap();
+    assert!(outcome.contains("10"), "{policy}");
+    assert!(policy["next_run"].as_str() > policy["last_run"].as_str());
     assert_eq!(policy["has_failed"], false);
-    assert_eq!(policy["only"], "A");
+    assert_eq!(policy["only"], "shop");
     end(served).await;
 }
 
