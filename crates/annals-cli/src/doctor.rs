@@ -144,16 +144,21 @@ fn print_diagnosis(diagnosis: &[Diagnosis], untold: Option<&str>) -> Result<(), 
         (Severity::Advice, "Advice: these should change"),
         (Severity::Note, "Notes: these are good to know"),
     ] {
-        let mut of_severity = diagnosis
+        let of_severity: Vec<_> = diagnosis
             .iter()
             .filter(|one| one.severity == severity)
-            .peekable();
-        if of_severity.peek().is_some() {
+            .collect();
+        if !of_severity.is_empty() {
             print_line(&format!("\n{title}"))?;
         }
-        for one in of_severity {
-            print_line(&format!("  {}: {}", one.subject, printable(&one.what)))?;
-            print_line(&format!("    {}", printable(&one.way_out)))?;
+        // What has one way out is told together.
+        for together in of_severity.chunk_by(|one, next| one.way_out == next.way_out) {
+            for one in together {
+                print_line(&format!("  {}: {}", one.subject, printable(&one.what)))?;
+            }
+            if let Some(one) = together.first() {
+                print_line(&format!("    {}", printable(&one.way_out)))?;
+            }
         }
     }
     if let Some(untold) = untold {

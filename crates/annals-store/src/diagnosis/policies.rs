@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use annals_record::{Record, TimestampMicros};
 use sqlx::{PgConnection, Row as _};
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     quantity::{DAY, length, since},
 };
 use crate::{
-    AgingTable, Edition, Error, Result,
+    AgingTable, Edition, Error, LifecycleError, Result,
     lifecycle::{PolicyKind, PolicyStatus},
 };
 
@@ -19,13 +20,24 @@ const SUBJECT: &str = "policies";
 /// How long after its time a policy is one that nobody runs.
 const LATE: Duration = DAY;
 
+/// Told by TimescaleDB of a job for which there was no background worker.
+const NO_WORKER: &str = "failed to start";
+
 pub(super) async fn look(asked: &Asked<'_>) -> Result<Vec<Diagnosis>> {
+    let now = asked.store.backend().now().await?.unix_micros();
     let mut found = Vec::new();
     let mut uncompressed = Vec::new();
     for table in asked.tables {
-        let lifecycle = asked.store.lifecycle(table.clone());
-        let now = asked.store.backend().now().await?.unix_micros();
-        let policies = lifecycle.policies().await?;
+        let policies = match asked.store.lifecycle(table.clone()).policies().await {
+            Ok(policies) => policies,
+            // Told of as a fault of the schema.
+            Err(Error::Lifecycle(error))
+                if matches!(*error, LifecycleError::NoHypertable { .. }) =>
+            {
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         found.extend(policies.iter().filter_map(|one| of_policy(table, one, now)));
         let compresses = |one: &PolicyStatus| {
             one.policy.kind == PolicyKind::Compression && one.policy.interval.is_some()
@@ -34,6 +46,7 @@ pub(super) async fn look(asked: &Asked<'_>) -> Result<Vec<Diagnosis>> {
             uncompressed.push(table.label());
         }
     }
+    found.extend(never_run(asked, now).await?);
     if let Some(first) = uncompressed.first() {
         found.push(Diagnosis::new(
             Note,
@@ -51,29 +64,97 @@ fn of_policy(table: &AgingTable, status: &PolicyStatus, now: i64) -> Option<Diag
     let label = table.label();
     let kind = status.policy.kind;
     status.policy.interval.as_ref()?;
+    let is_ours = status.runner == Some("annals serve");
     if status.has_failed {
         let outcome = status.last_outcome.as_deref().unwrap_or("no reason given");
         return Some(Diagnosis::new(
             Fault,
             SUBJECT,
             format!("the last {kind} of {label} failed: {outcome}"),
-            format!("put that right; `annals policy run {label}` tries again"),
+            match kind {
+                _ if outcome.contains(NO_WORKER) => MORE_WORKERS.to_owned(),
+                PolicyKind::Compression => {
+                    format!("put that right; `annals chunks compress {label}` tries again")
+                }
+                _ => format!("put that right; `annals policy run {label}` tries again"),
+            },
         ));
     }
     let late = since(status.next_run?.unix_micros(), now);
-    (late > LATE).then(|| {
-        let runner = status.runner.unwrap_or("nobody");
-        let way_out = match runner {
-            "annals serve" => format!("run `annals serve` on this database, or `annals policy run {label}` from time to time"),
-            _ => "see whether TimescaleDB's background workers run: timescaledb_information.job_stats".to_owned(),
+    if late <= LATE {
+        return None;
+    }
+    // What is stored late is read from what it is made of meanwhile.
+    let severity = match kind {
+        PolicyKind::Refresh if !status.is_set => Note,
+        _ => Advice,
+    };
+    let way_out = match is_ours {
+        true => serve_or_run(label),
+        false => MORE_WORKERS.to_owned(),
+    };
+    let runner = status.runner.unwrap_or("the database");
+    Some(Diagnosis::new(
+        severity,
+        SUBJECT,
+        format!(
+            "{kind} of {label} is due for {}, and {runner} should have run it",
+            length(late)
+        ),
+        way_out,
+    ))
+}
+
+const MORE_WORKERS: &str = "give the server more background workers: max_worker_processes and timescaledb.max_background_workers in postgresql.conf, and a restart";
+
+fn serve_or_run(label: &str) -> String {
+    format!("run `annals serve` on this database, or `annals policy run {label}` from time to time")
+}
+
+/// A retention that was set and has not run yet.
+#[derive(Clone, Debug, Record)]
+#[record(crate = "annals_record", table = "annals_policies")]
+struct Waiting {
+    table_schema: String,
+    table_name: String,
+    owner: String,
+    set_at: TimestampMicros,
+}
+
+async fn never_run(asked: &Asked<'_>, now: i64) -> Result<Vec<Diagnosis>> {
+    let sql = asked.names.statement(
+        "SELECT policy.table_schema, policy.table_name, policy.owner, policy.set_at
+           FROM {annals_policies} AS policy
+           LEFT JOIN {annals_jobs} AS job
+                  ON job.table_schema = policy.table_schema AND job.table_name = policy.table_name
+                 AND job.kind = policy.kind AND job.owner = policy.owner
+          WHERE policy.kind = 'retention' AND policy.period IS NOT NULL AND job.started_at IS NULL
+          ORDER BY 1, 2, 3",
+    );
+    let waiting: Vec<Waiting> = asked.store.fetch(sql, Vec::new()).await?;
+    let told = waiting.iter().filter_map(|one| {
+        let table = asked.tables.iter().find(|table| {
+            table.names().schema() == one.table_schema && table.descriptor().table == one.table_name
+        })?;
+        let waits = since(one.set_at.unix_micros(), now);
+        let of = match one.owner.as_str() {
+            "" => String::new(),
+            owner => format!("{owner:?} in "),
         };
-        Diagnosis::new(
-            Advice,
-            SUBJECT,
-            format!("{kind} of {label} is due since {}, and {runner} should have run it", length(late)),
-            way_out,
-        )
-    })
+        (waits > LATE).then(|| {
+            Diagnosis::new(
+                Advice,
+                SUBJECT,
+                format!(
+                    "retention of {of}{} was set {} ago, and nobody has run it",
+                    table.label(),
+                    length(waits)
+                ),
+                serve_or_run(table.label()),
+            )
+        })
+    });
+    Ok(told.collect())
 }
 
 /// A job of the database whose last run failed.
@@ -145,13 +226,16 @@ fn of_job(job: &Job) -> Diagnosis {
             "the database's job {} ({}{of}) failed when it last ran: {message}",
             job.id, job.procedure
         ),
-        format!("put that right; CALL run_job({}) tries again", job.id),
+        match message.contains(NO_WORKER) {
+            true => MORE_WORKERS.to_owned(),
+            false => format!("put that right; CALL run_job({}) tries again", job.id),
+        },
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use annals_record::{Record, Timestamp};
+    use annals_record::Timestamp;
 
     use super::*;
     use crate::{Interval, Names, lifecycle::Policy, sql::Dialect};
@@ -192,6 +276,18 @@ mod tests {
         assert!(
             late.what.contains("3 days") && late.way_out.contains("annals serve"),
             "{late:?}"
+        );
+        let mut refresh = status(Some(now - LATE * 3), false);
+        refresh.policy.kind = PolicyKind::Refresh;
+        refresh.is_set = false;
+        assert_eq!(told(refresh).unwrap().severity, Note);
+        let mut starved = status(None, true);
+        starved.policy.kind = PolicyKind::Compression;
+        starved.last_outcome = Some("failed to start job 1000".into());
+        let starved = told(starved).unwrap();
+        assert!(
+            starved.way_out.contains("max_worker_processes"),
+            "{starved:?}"
         );
         let mut never = status(None, true);
         never.policy.interval = None;

@@ -8,7 +8,7 @@ use super::{
     Asked, Diagnosis,
     Severity::{Advice, Fault, Note},
     indexes::relations,
-    quantity::{GB, MB, bytes},
+    quantity::{GB, MB, bytes, counted},
     shown,
 };
 use crate::{Edition, Error, Result};
@@ -239,8 +239,9 @@ fn of_workers(settings: &Settings, databases: i64, jobs: i64) -> Option<Diagnosi
             Advice,
             SUBJECT,
             format!(
-                "the server runs {processes} workers at most (max_worker_processes), {workers} of TimescaleDB's: with {databases} databases {} for {jobs} jobs",
+                "the server runs {processes} workers at most (max_worker_processes), {workers} of TimescaleDB's: with {databases} databases {} for {}",
                 if left < 1 { "none is left".to_owned() } else { format!("{left} are left") },
+                counted(jobs.unsigned_abs(), "job"),
             ),
             format!(
                 "in postgresql.conf: timescaledb.max_background_workers = {}, max_worker_processes = {}; restart the server",

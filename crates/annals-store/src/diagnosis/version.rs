@@ -90,16 +90,23 @@ fn of_versions(capabilities: &Capabilities) -> Vec<Diagnosis> {
         )),
         Support::Known => {}
     }
-    for finding in capabilities.findings() {
+    let findings = capabilities.findings();
+    let mended = findings.iter().map(|finding| finding.fixed_in).max();
+    let way_out = mended.map_or_else(String::new, |mended| {
+        // Newer ones of TimescaleDB are not made for an older PostgreSQL.
+        let first = match major {
+            ..=15 => "upgrade to PostgreSQL 16 or newer, ",
+            _ => "",
+        };
+        format!("{first}install TimescaleDB {mended} or newer, and run ALTER EXTENSION timescaledb UPDATE in this database")
+    });
+    for finding in &findings {
         let severity = if finding.hits_annals { Fault } else { Advice };
         found.push(Diagnosis::new(
             severity,
             SUBJECT,
-            finding.what,
-            format!(
-                "fixed in TimescaleDB {}: install that or a newer one, and run ALTER EXTENSION timescaledb UPDATE in this database",
-                finding.fixed_in
-            ),
+            format!("{} (fixed in {})", finding.what, finding.fixed_in),
+            way_out.clone(),
         ));
     }
     if capabilities.edition() == Edition::TimescaleApache {

@@ -3,9 +3,21 @@
 mod extension;
 mod servers;
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
 use annals_record::{Record, Timestamp};
-use annals_store::{AgingTable, Diagnosis, Severity, Store};
+use annals_store::{
+    AgingTable, Diagnosis, Error, Interval, Names, Severity, Store,
+    lifecycle::{Derived, Policy, PolicyKind},
+};
 use annals_testkit::{Backend, TestDatabase, on_every_backend};
+use futures_util::future::BoxFuture;
 
 on_every_backend!(
     a_table_that_is_as_its_record_says_is_well,
@@ -18,6 +30,8 @@ on_every_backend!(
     tables_in_a_schema_of_their_own_are_looked_at_there,
     dead_letters_are_told_by_table,
     a_ledger_that_nobody_shortens_is_told,
+    a_policy_that_failed_is_a_fault_until_it_does_not,
+    a_retention_that_nobody_runs_is_told,
     looking_changes_nothing,
 );
 
@@ -234,6 +248,101 @@ async fn a_ledger_that_nobody_shortens_is_told(database: TestDatabase) {
     let found = only(&store, "ledger", Severity::Advice).await;
     assert!(
         found.what.contains("2 entries") && found.what.contains("4 days"),
+        "{found:?}"
+    );
+}
+
+/// Lets no row go while it is on.
+#[derive(Clone, Default)]
+struct Refusing(Arc<AtomicBool>);
+
+impl Derived for Refusing {
+    fn prepare<'a>(
+        &'a self,
+        _: &'a Store,
+        _: &'a Names,
+        until: Timestamp,
+    ) -> BoxFuture<'a, Result<Timestamp, Error>> {
+        let refuses = self.0.load(Ordering::Relaxed);
+        Box::pin(async move {
+            match refuses {
+                true => Err(Error::Family("the moon is not right".into())),
+                false => Ok(until),
+            }
+        })
+    }
+}
+
+fn retention() -> Policy {
+    Policy {
+        kind: PolicyKind::Retention,
+        owner: None,
+        interval: Some(Interval::days(30)),
+    }
+}
+
+async fn a_policy_that_failed_is_a_fault_until_it_does_not(database: TestDatabase) {
+    let store = made(&database).await;
+    let refusing = Refusing::default();
+    let probes = AgingTable::of::<Probe>(store.names()).with_derived(refusing.clone());
+    let lifecycle = store.lifecycle(probes);
+    lifecycle.set_policy(&retention()).await.unwrap();
+    assert_eq!(of(&store, "policies").await, []);
+    let old = Probe {
+        probe: "a".into(),
+        at: Timestamp::now() - Duration::from_secs(90 * 86_400),
+        number: 1,
+        remark: None,
+    };
+    let writer = store.writer::<Probe>().await.unwrap();
+    assert_eq!(writer.write(vec![old]).await.unwrap().committed, 1);
+    refusing.0.store(true, Ordering::Relaxed);
+    lifecycle.run_policies().await.unwrap();
+    let found = only(&store, "policies", Severity::Fault).await;
+    assert!(
+        found.what.contains("retention of probes") && found.what.contains("the moon is not right"),
+        "{found:?}"
+    );
+    refusing.0.store(false, Ordering::Relaxed);
+    lifecycle.run_policies().await.unwrap();
+    assert_eq!(of(&store, "policies").await, []);
+}
+
+async fn a_retention_that_nobody_runs_is_told(database: TestDatabase) {
+    let store = made(&database).await;
+    let lifecycle = store.lifecycle(AgingTable::of::<Probe>(store.names()));
+    lifecycle.set_policy(&retention()).await.unwrap();
+    assert_eq!(of(&store, "policies").await, []);
+    let earlier = match database.backend {
+        Backend::Sqlite => "set_at - 5 * 86400000000",
+        _ => "set_at - interval '5 days'",
+    };
+    database
+        .execute(&format!("UPDATE annals_policies SET set_at = {earlier}"))
+        .await;
+    let found = only(&store, "policies", Severity::Advice).await;
+    assert!(
+        found.what.contains("set 5 days ago") && found.way_out.contains("annals serve"),
+        "{found:?}"
+    );
+    lifecycle.run_policies().await.unwrap();
+    assert_eq!(of(&store, "policies").await, []);
+    // It ran once, and never again.
+    let (started, ended) = match database.backend {
+        Backend::Sqlite => ("started_at - 9 * 86400000000", "ended_at - 9 * 86400000000"),
+        _ => (
+            "started_at - interval '9 days'",
+            "ended_at - interval '9 days'",
+        ),
+    };
+    database
+        .execute(&format!(
+            "UPDATE annals_jobs SET started_at = {started}, ended_at = {ended}"
+        ))
+        .await;
+    let found = only(&store, "policies", Severity::Advice).await;
+    assert!(
+        found.what.starts_with("retention of probes is due for"),
         "{found:?}"
     );
 }
