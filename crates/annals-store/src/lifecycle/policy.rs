@@ -158,8 +158,12 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// Whether the table can have a policy, before anything changes.
-    async fn check_policy(&self, policy: &Policy) -> Result<()> {
+    /// Whether the table can have a policy here; changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Why not, or the database failed.
+    pub async fn check_policy(&self, policy: &Policy) -> Result<()> {
         let refused = |why| LifecycleError::Policy {
             table: self.table.label().to_owned(),
             kind: policy.kind,
@@ -388,7 +392,9 @@ impl Lifecycle {
     ///
     /// The policies could not be read.
     pub async fn run_policies(&self) -> Result<Vec<(Policy, Result<String>)>> {
-        let settings = Settings::read(&self.store).await?.of(&self.table);
+        let mut settings = Settings::read(&self.store).await?.of(&self.table);
+        // What goes need not be compressed before.
+        settings.sort_by_key(|(policy, _)| policy.kind != PolicyKind::Retention);
         let mut done = Vec::new();
         for (policy, is_set) in settings {
             let is_here = policy.kind != PolicyKind::Compression

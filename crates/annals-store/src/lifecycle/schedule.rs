@@ -28,6 +28,10 @@ use claim::Claim;
 /// How long a job stays in the hands of somebody who does not answer any more.
 const LEASE: Duration = Duration::from_secs(20);
 
+/// A start that is so far in the future is one of before the clock was moved back. One that is less may be of
+/// somebody who was faster since we looked at the clock.
+const AHEAD: Duration = Duration::from_secs(60);
+
 /// How often chunks that others dropped are looked for, where something follows from it.
 const RECONCILED: Duration = Duration::from_secs(60);
 
@@ -317,10 +321,9 @@ impl Runs {
                 .held_until
                 .is_none_or(|until| Timestamp::from(until) <= now);
         }
-        // A start in the future is one of before the clock was moved back.
         row.started_at.is_none_or(|started| {
             let started = Timestamp::from(started);
-            started + job.every <= now || started > now
+            started + job.every <= now || started > now + AHEAD
         })
     }
 

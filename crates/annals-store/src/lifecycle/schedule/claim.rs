@@ -5,7 +5,7 @@ use std::time::Duration;
 use annals_record::{Uuid, Value};
 use tokio::task::JoinHandle;
 
-use super::Job;
+use super::{AHEAD, Job};
 use crate::{Result, Store};
 
 /// A job that this process runs, until the value is dropped or ended.
@@ -23,7 +23,7 @@ const TAKE: &str = "\
     ON CONFLICT (table_schema, table_name, kind, owner) DO UPDATE
        SET holder = excluded.holder, started_at = excluded.started_at, held_until = excluded.held_until
      WHERE CASE WHEN job.holder IS NOT NULL THEN job.held_until <= $6
-                ELSE job.started_at IS NULL OR job.started_at <= $8 OR job.started_at > $6 END";
+                ELSE job.started_at IS NULL OR job.started_at <= $8 OR job.started_at > $10 END";
 
 const RENEW: &str = "\
     UPDATE {annals_jobs} SET held_until = $6
@@ -57,6 +57,7 @@ impl Claim {
             Value::Timestamp((now + lease).unix_micros()),
             Value::Timestamp((now - job.every).unix_micros()),
             Value::Bool(false),
+            Value::Timestamp((now + AHEAD).unix_micros()),
         ]);
         let taken = store
             .backend()

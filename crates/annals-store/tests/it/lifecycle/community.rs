@@ -305,8 +305,8 @@ fn policies_that_are_run_by_hand_compress_too() {
         assert_eq!(
             told,
             [
-                (PolicyKind::Compression, "compressed 5 chunks".to_owned()),
                 (PolicyKind::Retention, "dropped 1 chunks".to_owned()),
+                (PolicyKind::Compression, "compressed 4 chunks".to_owned()),
             ]
         );
     });
