@@ -234,7 +234,7 @@ fn a_directory_for_data_is_made_and_holds_the_file() {
     let data = directory.path().join("a/b");
     let data = data.to_str().unwrap();
     for url in ["sqlite://", "sqlite://own.db"] {
-        let arguments = ["--db-url", url, "--data-dir", data, "--json", "doctor"];
+        let arguments = ["--db-url", url, "--data-dir", data, "migrate", "status"];
         let run = annals(directory.path(), None, &arguments);
         assert_eq!(run.code, 0, "{run:?}");
     }

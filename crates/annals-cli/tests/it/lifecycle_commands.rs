@@ -882,6 +882,58 @@ async fn who_may_not_is_told_whom_to_connect_as(database: TestDatabase) {
         .await;
 }
 
+/// A command on a terminal where somebody types.
+#[cfg(target_os = "linux")]
+fn on_terminal(place: &Place<'_>, typed: &str, command: &str) -> Option<Run> {
+    use std::{
+        io::Write as _,
+        process::{Command, Stdio},
+    };
+    let program = env!("CARGO_BIN_EXE_annals");
+    let started = Command::new("script")
+        .args(["-qec", &format!("{program} {command}"), "/dev/null"])
+        .current_dir(place.directory.path())
+        .env("DATABASE_URL", &place.database.url)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut terminal) = started else {
+        println!("skipped: there is no `script` that gives a program a terminal");
+        return None;
+    };
+    let mut keyboard = terminal.stdin.take().unwrap();
+    keyboard.write_all(typed.as_bytes()).unwrap();
+    drop(keyboard);
+    Some(terminal.wait_with_output().unwrap().into())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_question_is_answered_on_the_terminal() {
+    annals_testkit::backend::run(Backend::Sqlite, async |database| {
+        let place = Place::of(&database).with_spans(&[("load", 100), ("load", 1), ("api", 1)]);
+        let Some(no) = on_terminal(&place, "n\n", "delete spans --only load") else {
+            return;
+        };
+        let question = "Delete 2 rows for good (spans, service_name \"load\")? [y/N]";
+        assert!(no.code == 2 && no.out.contains(question), "{no:?}");
+        let set = "policy set retention spans --after 90d";
+        let neither = on_terminal(&place, "\n", set).unwrap();
+        assert!(
+            neither.code == 2 && neither.out.contains("1 row"),
+            "{neither:?}"
+        );
+        assert_eq!(place.spans().await, 3);
+        assert_eq!(place.policies("retention", "spans"), [] as [Value; 0]);
+        let yes = on_terminal(&place, "y\n", "delete spans --only load").unwrap();
+        assert!(
+            yes.code == 0 && yes.out.contains("2 rows deleted"),
+            "{yes:?}"
+        );
+        assert_eq!(place.spans().await, 1);
+    });
+}
+
 #[test]
 fn help_teaches_by_examples() {
     let directory = tempfile::tempdir().unwrap();
