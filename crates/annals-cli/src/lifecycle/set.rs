@@ -57,6 +57,8 @@ async fn set_retention(
     json: bool,
 ) -> Result<(), CliError> {
     let name = label(life);
+    // Before anybody counts, or is asked.
+    life.check_policy(policy).await?;
     let due = due(life, policy).await?;
     if !dry_run {
         if !due.is_nothing() {

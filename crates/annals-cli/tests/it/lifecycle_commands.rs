@@ -769,6 +769,12 @@ async fn what_cannot_be_asked_for_is_exit_code_2(database: TestDatabase) {
         let said = place.refused(command);
         assert!(said.contains("spans, bars_1m"), "{said}");
     }
+    // Longer bars are made of all symbols' minutes.
+    for more in ["--dry-run", "--yes"] {
+        let of_one = ["policy", "set", "retention", "bars_1m", "--after", "1 day"];
+        let said = place.refused(&[&of_one[..], &["--only", "AAPL", more]].concat());
+        assert!(said.contains("annals delete"), "{said}");
+    }
     // Spans are not made into anything.
     let said = place.refused(&["policy", "set", "refresh", "spans", "--every", "1 minute"]);
     assert!(said.contains("spans"), "{said}");
