@@ -5,7 +5,7 @@
 //! and [`get_trace`](crate::SpanStore::get_trace) says that there is no such trace. A trace that reaches into
 //! what is kept has its row still, with the counts, times and status of all that was stored.
 //!
-//! Spans of one service that are deleted leave the directory as it is until their age is reached.
+//! When the spans of one service are deleted, so are the rows of traces that had no others.
 
 use annals_store::{AgingTable, Interval, Names};
 

@@ -22,7 +22,7 @@
 
 use std::collections::BTreeSet;
 
-use annals_record::{Record, TimestampMicros, Uuid, Value};
+use annals_record::{Record, Timestamp, TimestampMicros, Uuid, Value};
 use annals_store::{
     Access, DriverError, Error, Names, Result, Store, Work,
     lifecycle::{Derived, Emptied},
@@ -43,6 +43,7 @@ const ANY_TIME: i64 = -210_866_803_200_000_000;
 
 const INSIDE: &str = include_str!("forget/inside.sql");
 const BEFORE: &str = include_str!("forget/before.sql");
+const OWNER: &str = include_str!("forget/owner.sql");
 const DELETE: &str = include_str!("forget/delete.postgres.sql");
 const DELETE_ON_SQLITE: &str = include_str!("forget/delete.sqlite.sql");
 const SUMMARIES: &str = include_str!("forget/summaries.postgres.sql");
@@ -59,6 +60,16 @@ impl Derived for Forget {
         emptied: Emptied,
     ) -> BoxFuture<'a, Result<u64>> {
         follow(store, names, emptied).boxed()
+    }
+
+    fn owner_deleted<'a>(
+        &'a self,
+        store: &'a Store,
+        names: &'a Names,
+        owner: &'a str,
+        before: Timestamp,
+    ) -> BoxFuture<'a, Result<u64>> {
+        of_service(store, names, owner, before).boxed()
     }
 }
 
@@ -84,29 +95,55 @@ async fn follow(store: &Store, names: &Names, emptied: Emptied) -> Result<u64> {
     let mut followed = 0;
     loop {
         let found: Vec<Found> = store.fetch(names.statement(INSIDE), range()).await?;
-        let forgotten = forget(store, names, &found).await?;
+        let is_all = found.len() < FOUND as usize;
+        let forgotten = forget(store, names, found).await?;
         followed += forgotten;
         // What had to stay has a span now and is not found again.
-        if found.len() < FOUND as usize || forgotten == 0 {
+        if is_all || forgotten == 0 {
             break;
         }
     }
-    let mut after = Uuid::nil();
-    while emptied.from.is_some() {
-        let mut values = range();
-        values.push(Value::Uuid(after));
-        let found: Vec<Found> = store.fetch(names.statement(BEFORE), values).await?;
-        followed += forget(store, names, &found).await?;
-        match found.last() {
-            Some(last) if found.len() == FOUND as usize => after = last.id,
-            _ => break,
-        }
+    if emptied.from.is_some() {
+        followed += forget_each(store, names, BEFORE, range()).await?;
     }
     Ok(followed)
 }
 
+/// The rows of traces that had spans of one service only, and none is left. A trace whose other spans were deleted
+/// before those of the service that it is called by keeps its row until its age is reached.
+async fn of_service(store: &Store, names: &Names, service: &str, before: Timestamp) -> Result<u64> {
+    let values = vec![
+        Value::Timestamp(before.unix_micros()),
+        Value::Int8(FOUND),
+        Value::Text(service.to_owned()),
+    ];
+    forget_each(store, names, OWNER, values).await
+}
+
+/// Deletes those of the rows that a statement finds by id, as its last value says behind which.
+async fn forget_each(
+    store: &Store,
+    names: &Names,
+    statement: &'static str,
+    values: Vec<Value>,
+) -> Result<u64> {
+    let mut forgotten = 0;
+    let mut after = Some(Uuid::nil());
+    while let Some(id) = after {
+        let mut values = values.clone();
+        values.push(Value::Uuid(id));
+        let found: Vec<Found> = store.fetch(names.statement(statement), values).await?;
+        let is_all = found.len() < FOUND as usize;
+        after = found.last().map(|last| last.id).filter(|_| !is_all);
+        forgotten += forget(store, names, found).await?;
+    }
+    Ok(forgotten)
+}
+
 /// Deletes those of the rows that may go, in steps; gives their number.
-async fn forget(store: &Store, names: &Names, found: &[Found]) -> Result<u64> {
+async fn forget(store: &Store, names: &Names, mut found: Vec<Found>) -> Result<u64> {
+    // Those of one step are of about one time, so that their spans are looked for in few chunks.
+    found.sort_unstable_by_key(|row| row.start_time);
     let mut forgotten = 0;
     let mut parts = BTreeSet::new();
     for step in found.chunks(STEP) {

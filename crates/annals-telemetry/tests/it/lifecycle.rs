@@ -17,6 +17,7 @@ on_every_backend!(
     a_trace_that_reaches_beyond_what_is_gone_keeps_its_row,
     a_span_that_comes_late_is_found_until_it_is_gone_too,
     more_traces_go_than_fit_one_step,
+    a_trace_is_gone_when_its_service_was_deleted,
     no_span_loses_its_row_while_late_ones_come_and_old_ones_go,
 );
 
@@ -145,6 +146,43 @@ async fn more_traces_go_than_fit_one_step(database: TestDatabase) {
     assert_eq!(expire(&spans, 7).await.followed, 21_000);
     assert_eq!(database.number("SELECT count(*) FROM traces").await, 1);
     assert_eq!(spans.get_trace("kept").await.unwrap().len(), 1);
+}
+
+async fn a_trace_is_gone_when_its_service_was_deleted(database: TestDatabase) {
+    let spans = ten_days(&database).await;
+    let of = |service: &str, span: Span| Span {
+        service_name: service.into(),
+        ..span
+    };
+    let batch = vec![
+        Span {
+            parent_span_id: Some("root".into()),
+            ..of("db", span("mixed", "child", DAY + 5))
+        },
+        of("db", span("old", "s", DAY)),
+        of("db", span("young", "s", 9 * DAY)),
+        span("mixed", "root", DAY),
+    ];
+    assert_eq!(spans.write_batch(batch).await.unwrap().committed, 4);
+    let delete = |service: &'static str, age: Option<u16>| {
+        let life = life(&spans);
+        async move {
+            let age = age.map(days);
+            life.delete_of(service, age.as_ref(), false, &mut |_| {})
+                .await
+                .unwrap()
+        }
+    };
+    assert_eq!(delete("db", Some(7)).await, 2);
+    assert!(is_gone(&spans, "old").await);
+    assert_eq!(spans.get_trace("young").await.unwrap().len(), 1);
+    assert_eq!(spans.get_trace("mixed").await.unwrap().len(), 1);
+    assert_eq!(delete("db", None).await, 1);
+    assert!(is_gone(&spans, "young").await);
+    assert!(spans.trace("mixed").await.unwrap().is_some());
+    assert_eq!(delete("api", None).await, 11);
+    assert_eq!(database.number("SELECT count(*) FROM traces").await, 0);
+    assert_eq!(delete("api", None).await, 0);
 }
 
 /// Traces that have spans and no row.
