@@ -52,7 +52,7 @@ impl Place {
     /// The code, and what was found of at least this severity.
     fn doctor(&self, severities: &[&str]) -> (i32, Vec<Value>) {
         let run = self.run(&["doctor", "--json"]);
-        let report: Value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{run:?}"));
+        let report: Value = serde_json::from_str(&run.out).unwrap();
         let mut found = report["diagnosis"].as_array().unwrap().clone();
         found.retain(|one| {
             severities
@@ -194,6 +194,13 @@ fn a_community_server_is_well_but_for_what_its_operator_chose() {
         let ours: Vec<_> = found
             .iter()
             .filter(|one| one["subject"] != "version" && one["subject"] != "settings")
+            // A server with many databases has no worker for the jobs of ours.
+            .filter(|one| {
+                !one["way_out"]
+                    .as_str()
+                    .unwrap()
+                    .contains("background workers")
+            })
             .collect();
         assert!(ours.is_empty(), "{ours:?}");
     });

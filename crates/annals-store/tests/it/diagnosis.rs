@@ -85,8 +85,10 @@ async fn a_table_that_is_as_its_record_says_is_well(database: TestDatabase) {
     let found = look(&store).await;
     let wrong: Vec<_> = found
         .iter()
-        // The servers of tests do not wait for their disks, and may be of a version with known faults.
+        // The servers of tests do not wait for their disks, may be of a version with known faults, and one with
+        // many databases has too few workers.
         .filter(|one| !one.what.starts_with("fsync is off") && one.subject != "version")
+        .filter(|one| !one.way_out.contains("max_worker_processes"))
         .filter(|one| one.severity > Severity::Note)
         .collect();
     assert!(wrong.is_empty(), "{wrong:?}");
