@@ -184,10 +184,14 @@ impl Events {
     ///
     /// There is none of that id, or the database failed.
     pub async fn delete_namespace(&self, id: &str) -> Result<i64> {
+        let entry = namespace::find(self.store(), id).await?;
         let deleted = namespace::delete(self.store(), id).await;
         let known = self.forget(id);
         if let (Ok(_), Some(namespace)) = (&deleted, known) {
             namespace.inner.tail.gone();
+        }
+        if let (Ok(_), Some(entry)) = (&deleted, entry) {
+            self.forget_age(&entry).await;
         }
         deleted
     }

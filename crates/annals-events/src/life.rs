@@ -66,6 +66,8 @@ impl Events {
             .lifecycle(aging_table(self.store(), entry, self.options()));
         let applied = async {
             self.store().migrator(&[]).up().await?;
+            // Those of a namespace that had its id before and was deleted are not its own.
+            lifecycle.forget().await?;
             lifecycle.apply_policies().await
         };
         if let Err(error) = applied.await {
@@ -73,6 +75,18 @@ impl Events {
                 namespace = entry.id,
                 error = error.report(),
                 "the namespace is made, and nothing looks after its age yet"
+            );
+        }
+    }
+
+    /// Forgets the policies of a namespace that was deleted, and what else is kept of its table.
+    pub(crate) async fn forget_age(&self, entry: &Entry) {
+        let table = aging_table(self.store(), entry, self.options());
+        if let Err(error) = self.store().lifecycle(table).forget().await {
+            tracing::warn!(
+                namespace = entry.id,
+                error = error.report(),
+                "the namespace is deleted, and its policies are not yet"
             );
         }
     }

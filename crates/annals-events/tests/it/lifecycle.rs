@@ -7,7 +7,10 @@ use annals_events::{
     Selection,
 };
 use annals_record::{Timestamp, TimestampMicros};
-use annals_store::{Interval, Lifecycle, LifecycleError, lifecycle::Expiry};
+use annals_store::{
+    Interval, Lifecycle, LifecycleError,
+    lifecycle::{Expiry, Policy, PolicyKind},
+};
 use annals_testkit::{Backend, TestDatabase, on_every_backend};
 use uuid::Uuid;
 
@@ -25,6 +28,7 @@ on_every_backend!(
     places_go_on_when_nothing_is_kept,
     a_subscription_in_the_backlog_passes_over_what_goes,
     no_message_goes_before_its_time_whatever_its_place,
+    a_namespace_of_the_same_id_does_not_inherit_a_policy,
     ages_are_texts_and_what_is_none_changes_nothing,
 );
 
@@ -330,6 +334,36 @@ async fn no_message_goes_before_its_time_whatever_its_place(database: TestDataba
         .collect();
     assert_eq!(global(&kept), young);
     assert_eq!(faults(&namespace).await, [""; 0]);
+}
+
+async fn a_namespace_of_the_same_id_does_not_inherit_a_policy(database: TestDatabase) {
+    let (events, namespace) = aged(&database).await;
+    let policy = Policy {
+        kind: PolicyKind::Retention,
+        owner: None,
+        interval: Some(Interval::days(35)),
+    };
+    namespace.lifecycle().set_policy(&policy).await.unwrap();
+    let retained = async |namespace: &Namespace| {
+        let policies = namespace.lifecycle().policies().await.unwrap();
+        let retention = policies.iter().map(|status| status.policy.kind);
+        retention
+            .filter(|kind| *kind == PolicyKind::Retention)
+            .count()
+    };
+    assert_eq!(retained(&namespace).await, 1);
+    events.delete_namespace("test").await.unwrap();
+    events
+        .create_namespace(NewNamespace::new("test"))
+        .await
+        .unwrap();
+    let new = events.namespace("test").await.unwrap();
+    assert_eq!(retained(&new).await, 0);
+    new.import(ten_weeks()).await.unwrap();
+    for (_, outcome) in new.lifecycle().run_policies().await.unwrap() {
+        outcome.unwrap();
+    }
+    assert_eq!(new.info().await.unwrap().summary.message_count, 100);
 }
 
 async fn ages_are_texts_and_what_is_none_changes_nothing(database: TestDatabase) {
