@@ -2,15 +2,15 @@
 //!
 //! | Module | What it looks at |
 //! |---|---|
-//! | [`version`] | versions, known faults, the licence, an extension that is not used |
-//! | [`connection`] | encryption, room for connections, whose the tables are |
-//! | [`settings`] | settings of the server: durability, memory, workers, locks |
-//! | [`sqlite`] | the same of an SQLite file |
-//! | [`schema`] | migrations, and tables against their descriptors |
-//! | [`chunks`] | the range of chunks against what they hold |
-//! | [`indexes`] | indexes that nobody reads |
-//! | [`policies`] | policies that failed, or that nobody runs |
-//! | [`ledger`] | the ledger, and dead letters |
+//! | `version` | versions, known faults, the licence, an extension that is not used |
+//! | `connection` | encryption, room for connections, whose the tables are |
+//! | `settings` | settings of the server: durability, memory, workers, locks |
+//! | `sqlite` | the same of an SQLite file |
+//! | `schema` | migrations, and tables against their descriptors |
+//! | `chunks` | the range of chunks against what they hold |
+//! | `indexes` | indexes that nobody reads |
+//! | `policies` | policies that failed, or that nobody runs |
+//! | `ledger` | the ledger, and dead letters |
 //!
 //! Each looks by itself, and one that may not look says so. Nothing here changes anything.
 
