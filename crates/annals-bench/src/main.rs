@@ -9,6 +9,7 @@
 //! | [`ingest`], [`connections`], [`inserts`], [`sqlite`], [`trace`] | the benches of the library |
 //! | [`bars`] | the benches of bars: bursts, the warm-up of a service, and longer bars |
 //! | [`events`] | the benches of the event store |
+//! | [`life`] | the life of data: compressing it, reading it then, and letting it go |
 //! | [`serve`] | the benches of the program `annals serve`, from outside |
 //! | [`report`], [`machine`] | tables, goals, and where they were measured |
 //!
@@ -31,6 +32,7 @@ mod events;
 mod ingest;
 mod inserts;
 mod library;
+mod life;
 mod machine;
 mod measure;
 mod report;
@@ -77,6 +79,12 @@ struct Options {
     /// Bursts of 10,000 bars in one round.
     #[arg(long, env = "ANNALS_BENCH_BURSTS", default_value_t = 50, value_parser = above_zero)]
     bursts: usize,
+    /// Spans of `life`, beside which it has as many bars and events as it says.
+    #[arg(long, env = "ANNALS_BENCH_LIFE_ROWS", default_value_t = 1_000_000, value_parser = above_zero)]
+    life_rows: usize,
+    /// A Community server on which `life` may make a database of its own: postgres://user@host:port/database.
+    #[arg(long, env = "ANNALS_BENCH_COMMUNITY_URL")]
+    community_url: Option<String>,
     /// Starts of the program, on a fresh database and on an existing one.
     #[arg(long, env = "ANNALS_BENCH_STARTS", default_value_t = 20, value_parser = above_zero)]
     starts: usize,
@@ -108,6 +116,8 @@ enum Bench {
     Rollups,
     /// Events: appends against a function of Message DB's shape, growth, reads.
     Events,
+    /// The life of data: compressing it, reading it then, and letting it go.
+    Life,
     /// `annals serve`: load, small requests, memory and start.
     Serve,
 }
@@ -152,6 +162,9 @@ async fn main() {
     }
     if options.runs(Bench::Events) {
         events::run(&options, &mut report).await;
+    }
+    if options.runs(Bench::Life) {
+        life::run(&options, &mut report).await;
     }
     if options.runs(Bench::Serve) {
         serve::run(&options, &mut report).await;
