@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
-use annals_market::{Bar, BarStore, Bars, BarsOptions, Conflict, refresh::mark_changed};
-use annals_store::sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql};
+use annals_market::{
+    Bar, BarStore, Bars, BarsOptions, Conflict, Timeframe, Zone, refresh::mark_changed,
+};
+use annals_store::{
+    Interval,
+    sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql},
+};
 use annals_testkit::{TestDatabase, on_community};
 
 use crate::{
     bar, minute, open_with,
     rollups::{assert_true, later, refresh_all, waiting},
+    time,
 };
 
 /// A week later, in the next chunk but one.
@@ -143,5 +149,62 @@ fn corrections_of_compressed_chunks_reach_compressed_longer_bars() {
         mark_changed(other.store(), None, None, None).await.unwrap();
         refresh_all(&other, later()).await;
         assert_true(&other, &names, &["UTC"], false).await;
+    });
+}
+
+#[test]
+fn compressed_minutes_go_by_age_and_compressed_longer_bars_stay() {
+    on_community(|database| async move {
+        let bars = compressed(&database, Conflict::Replace).await;
+        refresh_all(&bars, later()).await;
+        for table in ["bars_5m", "bars_15m", "bars_1h"] {
+            compress(&database, table).await;
+        }
+        let written = bars.write_bars(vec![bar("S0", LATER)]).await.unwrap();
+        assert_eq!(written.committed, 1);
+        let longer = async || {
+            let mut all = Vec::new();
+            for symbol in 0..20 {
+                for timeframe in &Timeframe::ALL[1..] {
+                    let name = format!("S{symbol}");
+                    let zone = Zone::utc();
+                    let found = bars.get_latest(&name, *timeframe, &zone, 1_000).await;
+                    all.extend(found.unwrap());
+                }
+            }
+            all
+        };
+        let before = longer().await;
+        let minutes = bars.lifecycle(Timeframe::M1).unwrap().at(time(LATER));
+        let week = Interval::days(7);
+        let expired = minutes.expire(&week, false, &mut |_| {}).await.unwrap();
+        assert_eq!((expired.chunks, expired.left), (1, 0));
+        assert_eq!(bars.get_latest_bars("S1", 1_000).await.unwrap(), []);
+        assert_eq!(longer().await, before);
+        // Of hours that are stored; another one would be reopened.
+        let mut late = corrections();
+        for bar in &mut late {
+            bar.timestamp = bar.timestamp.min(minute(205));
+        }
+        let written = bars.write_bars(late).await.unwrap();
+        assert_eq!((written.committed, written.parked), (20, 0));
+        assert_eq!(longer().await, before);
+        refresh_all(&bars, later()).await;
+        assert_eq!(longer().await, before);
+        mark_changed(bars.store(), None, None, None).await.unwrap();
+        refresh_all(&bars, later()).await;
+        assert_eq!(longer().await, before);
+        // And once more, with what came late.
+        let expired = minutes.expire(&week, false, &mut |_| {}).await.unwrap();
+        assert_eq!(expired.chunks, 1);
+        assert_eq!(longer().await, before);
+        minutes
+            .delete_of("S0", None, false, &mut |_| {})
+            .await
+            .unwrap();
+        let left = longer().await;
+        assert!(left.iter().all(|bar| bar.symbol != "S0"));
+        let others = before.into_iter().filter(|bar| bar.symbol != "S0");
+        assert_eq!(left, others.collect::<Vec<Bar>>());
     });
 }

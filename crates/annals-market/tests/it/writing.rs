@@ -33,7 +33,7 @@ async fn the_table_fits_its_record_and_goes_back(database: TestDatabase) {
             .unwrap();
         let written = bars.write_bars(vec![bar("A", 0)]).await.unwrap();
         assert_eq!(written.committed, 1);
-        let undone = store.migrator(&[&MIGRATIONS]).down(2).await.unwrap();
+        let undone = store.migrator(&[&MIGRATIONS]).down(3).await.unwrap();
         assert!(undone.iter().all(|one| one.set == "market"));
         assert!(store.check_table::<Bar1h>().await.is_err());
         assert!(store.check_table::<Bar>().await.is_err());
