@@ -12,7 +12,7 @@
 //! | [`size`] | what tables take on disk |
 //! | [`policy`] | what is to happen at which age, kept in the database |
 //! | [`reconcile`] | chunks that others dropped |
-//! | [`lease`] | one at a time on a table |
+//! | `lease` | one at a time on a table |
 //! | [`schedule`] | who runs policies, and when |
 //! | [`error`] | what is refused, and the way out |
 //!

@@ -40,11 +40,9 @@ pub(crate) static MESSAGES: Descriptor = Descriptor::new(
     ],
 )
 .with_time(TIME, ChunkInterval::from_secs(7 * 86_400))
-// What is read together is kept together: a category, and each stream of it in its order.
-.with_layout(
-    Some(CATEGORY),
-    &[ascending(STREAM_NAME), ascending(POSITION)],
-)
+// A page of a category is a few batches, and a stream is found by its name; docs/segmenting.md has what else was
+// measured.
+.with_layout(Some(CATEGORY), &[ascending(GLOBAL_POSITION)])
 .with_indexes(&[
     Index {
         columns: &[ascending(STREAM_NAME), ascending(POSITION)],

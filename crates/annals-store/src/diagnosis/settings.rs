@@ -43,6 +43,7 @@ pub(super) async fn look(
     if asked.capabilities.edition() == Edition::TimescaleCommunity {
         let (databases, jobs) = jobs(connection).await?;
         found.extend(of_workers(&settings, databases, jobs));
+        found.extend(of_packing(&settings));
     }
     found.extend(of_locks(connection, asked, &settings).await?);
     Ok(found)
@@ -74,7 +75,7 @@ async fn settings(connection: &mut PgConnection) -> Result<Settings> {
                   AND name = ANY ('{fsync, full_page_writes, synchronous_commit, autovacuum, track_counts,
                                     shared_buffers, maintenance_work_mem, max_wal_size, max_worker_processes,
                                     max_locks_per_transaction, max_connections, max_prepared_transactions,
-                                    timescaledb.max_background_workers}')";
+                                    timescaledb.max_background_workers, default_toast_compression}')";
     let doing = "reading settings";
     let rows = sqlx::query(sql).fetch_all(connection).await;
     let rows = rows.map_err(Error::statement(doing))?;
@@ -248,6 +249,20 @@ fn of_workers(settings: &Settings, databases: i64, jobs: i64) -> Option<Diagnosi
                 workers.max(needed),
                 processes.max(needed + 2 + 8)
             ),
+        )
+    })
+}
+
+/// Chunks that we compress are packed by lz4; those that the database's own policy compresses as this setting says.
+fn of_packing(settings: &Settings) -> Option<Diagnosis> {
+    let (packer, _) = settings.0.get("default_toast_compression")?;
+    (packer == "pglz").then(|| {
+        Diagnosis::new(
+            Note,
+            SUBJECT,
+            "the database's own policy packs long values of compressed chunks by pglz, which makes those of messages \
+             about a third larger than lz4 does",
+            "ALTER DATABASE … SET default_toast_compression = 'lz4', where the server was built with it, for chunks that are compressed from then on",
         )
     })
 }
