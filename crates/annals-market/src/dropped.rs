@@ -9,8 +9,8 @@
 //! | with longer bars | is **final**: late minutes are kept as minutes until they are dropped too |
 //! | without any, when minutes come | is **reopened** (`bars_reopened`): longer bars are made of its minutes from then on, since all of them came after the drop |
 //!
-//! Readers and refreshes decide by the same rule, each in one state of the database: [`read_of_minutes`] for
-//! the ones, [`Late`](crate::refresh) for the others. Hours that were never in a dropped range are as if there
+//! Readers and refreshes decide by the same rule, each in one state of the database: `read_of_minutes` for
+//! the ones, `refresh/late.rs` for the others. Hours that were never in a dropped range are as if there
 //! were none, and asking whether there is one is a statement on a table of mostly one row.
 //!
 //! When minutes of a reopened hour are dropped in their turn, it is final. So who writes history that is
@@ -271,7 +271,7 @@ fn minutes_of(emptied: Emptied) -> Option<(i64, i64)> {
     let minute = |micros: i64| micros.saturating_sub(micros.rem_euclid(MINUTE));
     // The first that a table can hold.
     let earliest = minute(in_time(i64::MIN).saturating_add(MINUTE));
-    let from = emptied.from.map(|from| TimestampMicros::floor(from));
+    let from = emptied.from.map(TimestampMicros::floor);
     let first = from.map_or(earliest, |from| minute(from.unix_micros()).max(earliest));
     let until = TimestampMicros::floor(emptied.until).unix_micros();
     let last = minute(until.saturating_sub(1));

@@ -40,7 +40,7 @@ struct Reopened {
 }
 
 impl Late {
-    /// Must be read before the minutes of `scope`, in a statement of its own.
+    /// Must be read behind the dropped ranges, and before [`lasts`](Self::lasts).
     pub(super) async fn read<T: Tx>(
         tx: &mut T,
         scope: &Scope,

@@ -192,6 +192,7 @@ async fn roll_up<T: WriteTx>(tx: &mut T, mut task: Task) -> Result<Refreshed> {
     let dropped = dropped::within(tx, extent.0, extent.1).await?;
     let mut late = None;
     if !dropped.is_empty() {
+        // What was read may lie on both sides of a drop: once more, behind the ranges.
         if let Some(entry) = task.entry {
             task = all(tx, entry, &dropped).await?;
         }
