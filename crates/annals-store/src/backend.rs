@@ -124,6 +124,8 @@ macro_rules! forward {
 forward! {
     /// Asks for an answer.
     async fn ping(&self) -> Result<()>;
+    /// Runs a DELETE, and counts the rows that it touched.
+    async fn delete(&self, sql: Sql, values: Vec<Value>) -> Result<u64>;
     /// What time it is there.
     async fn now(&self) -> Result<Timestamp>;
     /// Closes every connection.

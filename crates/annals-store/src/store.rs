@@ -219,7 +219,7 @@ impl Store {
         );
         let table = names.table(R::DESCRIPTOR.table);
         let sql = Sql::vouched(format!("DELETE FROM {table} WHERE {condition}"));
-        self.backend.execute(sql, bindings.into_values()).await
+        self.backend.delete(sql, bindings.into_values()).await
     }
 
     /// The dead letters.

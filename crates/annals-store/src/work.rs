@@ -74,3 +74,18 @@ pub fn from_sqlite<R: Record>(row: &rusqlite::Row<'_>) -> Result<R> {
         source,
     })
 }
+
+/// Lets a connection plan its statements anew. To be run after a DELETE that may have touched compressed chunks: in
+/// TimescaleDB 2.19 plans that are kept go on to take a chunk for wholly compressed of which the same session has made
+/// some rows ordinary ones, and leave those out.
+///
+/// # Errors
+///
+/// The database failed.
+pub async fn forget_plans(connection: &mut sqlx::PgConnection) -> Result<()> {
+    sqlx::query("DISCARD PLANS")
+        .execute(connection)
+        .await
+        .map_err(Error::statement("forgetting plans"))?;
+    Ok(())
+}

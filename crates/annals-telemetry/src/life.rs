@@ -23,6 +23,8 @@ pub fn tables(names: &Names) -> Vec<AgingTable> {
 
 pub(crate) fn spans(names: &Names) -> AgingTable {
     AgingTable::of::<Span>(names)
+        // Compressed spans are in no segments, so that those of a trace are together.
+        .owned_by("service_name")
         .compressed_after(Some(Interval::days(COMPRESSED_AFTER)))
         .with_derived(Forget)
 }

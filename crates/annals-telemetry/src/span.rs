@@ -18,7 +18,6 @@ use annals_record::{Json, Record, TextEnum, Timestamp};
     key("trace_id", "span_id", "start_time"),
     on_conflict = "ignore",
     chunk = "1 day",
-    segment_by = "service_name",
     order_by = "start_time desc",
     index("trace_id", "start_time desc"),
     index("model_name", "start_time desc"),

@@ -5,6 +5,7 @@ use annals_store::{
     rusqlite::params,
     sql::PgTimestamp,
     sqlx::{self, Row as _},
+    work,
 };
 
 use crate::{
@@ -125,7 +126,7 @@ impl WriteTx for PgTx<'_> {
                 .await;
             done.map_err(failed("removing longer bars"))?;
         }
-        Ok(())
+        Ok(work::forget_plans(self.connection).await?)
     }
 
     async fn remove_before(&mut self, level: Timeframe, symbol: &str, until: i64) -> Result<()> {
@@ -141,7 +142,7 @@ impl WriteTx for PgTx<'_> {
             .execute(&mut *self.connection)
             .await;
         done.map_err(failed("removing longer bars"))?;
-        Ok(())
+        Ok(work::forget_plans(self.connection).await?)
     }
 
     async fn reopen(&mut self, hours: Vec<(String, i64)>) -> Result<()> {

@@ -25,6 +25,7 @@ use crate::{
     Access, DriverError, Error, Result, Work,
     capabilities::Capabilities,
     sql::{Names, Sql},
+    work::forget_plans,
 };
 use statements::Statements;
 
@@ -110,6 +111,20 @@ impl Postgres {
             .execute(&mut *connection)
             .await
             .map_err(Error::statement("executing"))?;
+        Ok(done.rows_affected())
+    }
+
+    /// Runs a DELETE, and counts the rows as the server tells them.
+    pub(crate) async fn delete(&self, sql: Sql, values: Vec<Value>) -> Result<u64> {
+        bind::check(&values)?;
+        let mut connection = self.acquire().await?;
+        let done = sqlx::query_with(sql, bind::arguments(&values))
+            .execute(&mut *connection)
+            .await
+            .map_err(Error::statement("deleting"))?;
+        if self.capabilities.columnstore() {
+            forget_plans(&mut connection).await?;
+        }
         Ok(done.rows_affected())
     }
 

@@ -161,6 +161,10 @@ impl Sqlite {
         .await
     }
 
+    pub(crate) async fn delete(&self, sql: Sql, values: Vec<Value>) -> Result<u64> {
+        self.execute(sql, values).await
+    }
+
     pub(crate) async fn run<W: Work>(
         &self,
         access: Access,

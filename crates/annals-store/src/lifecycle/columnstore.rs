@@ -214,7 +214,7 @@ impl Lifecycle {
         }
         let extension = self.store.capabilities().timescale.as_ref();
         let sparse = extension.is_some_and(|found| found.version >= SPARSE_INDEXES_SINCE);
-        let sql = layout::alter_table(&self.table.full_name(), self.table.descriptor(), sparse);
+        let sql = layout::alter_table(&self.table, sparse);
         let doing = || Error::statement("laying compressed chunks out");
         let mut transaction = connection.begin().await.map_err(doing())?;
         // It has advice about segments; which they are was measured.

@@ -8,7 +8,7 @@ use super::{
     expire::give_pages_back,
     lease::{Fence, Lease},
 };
-use crate::{Access, Dialect, Error, Names, Result, Work, sql::PgTimestamp};
+use crate::{Access, Dialect, Error, Names, Result, Work, sql::PgTimestamp, work::forget_plans};
 
 /// Rows of one statement, so that others wait for little and few are decompressed at once.
 const STEP: i64 = 10_000;
@@ -148,6 +148,7 @@ impl Lifecycle {
                 from,
                 until,
                 unlimited,
+                decompresses: self.store.capabilities().columnstore(),
             };
             let mut done = self.store.run(Access::Write, step(false)).await;
             if is_over_limit(&done) {
@@ -196,6 +197,8 @@ struct DeleteOf {
     until: i64,
     /// As many rows may be decompressed as it takes.
     unlimited: bool,
+    /// Chunks may be compressed.
+    decompresses: bool,
 }
 
 /// What came of it.
@@ -211,8 +214,6 @@ const COUNT: &str =
 const DELETE: &str = "DELETE FROM {table} WHERE {owner} = $1 AND {time} >= $2 AND {time} < $3";
 
 impl DeleteOf {
-    /// Ranges are halved by their times and not by their rows: in an order of time with a limit TimescaleDB 2.19
-    /// leaves rows out of partly compressed chunks.
     fn is_too_much(&self, rows: i64) -> bool {
         rows > STEP && self.until.saturating_sub(self.from) > 1
     }
@@ -260,6 +261,9 @@ impl Work for DeleteOf {
                 .execute(&mut *connection)
                 .await
                 .map_err(doing())?;
+            if self.decompresses {
+                forget_plans(connection).await?;
+            }
             Ok(Step::Deleted(rows.unsigned_abs()))
         }
         .boxed()

@@ -182,9 +182,7 @@ impl Lifecycle {
             .map_err(Error::statement("dropping a chunk"));
         match dropped {
             Ok(_) => {}
-            Err(error) if matches!(error.code().as_deref(), Some("55P03" | "40P01")) => {
-                return Ok((Expired::InUse(chunk), None));
-            }
+            Err(error) if is_in_use(&error) => return Ok((Expired::InUse(chunk), None)),
             Err(error) => return Err(error),
         }
         // Frozen chunks are passed over without a word.
@@ -194,10 +192,16 @@ impl Lifecycle {
         }
         let emptied = gap_around(chunk.range_start, chunk.range_end, &left);
         if let Some(derived) = self.table.derived() {
-            derived
+            let noted = derived
                 .emptied_postgres(&mut transaction, self.table.names(), emptied)
                 .await
-                .map_err(Error::statement("noting what a dropped chunk had"))?;
+                .map_err(Error::statement("noting what a dropped chunk had"));
+            match noted {
+                Ok(()) => {}
+                // Somebody who makes something of these rows is at it.
+                Err(error) if is_in_use(&error) => return Ok((Expired::InUse(chunk), None)),
+                Err(error) => return Err(error),
+            }
         }
         transaction
             .commit()
@@ -287,6 +291,11 @@ impl Lifecycle {
         let rows = self.store.backend().fetch_count(sql, values).await?;
         Ok(rows.unsigned_abs())
     }
+}
+
+/// A lock was not to be had in time, or two waited for each other.
+fn is_in_use(error: &Error) -> bool {
+    matches!(error.code().as_deref(), Some("55P03" | "40P01"))
 }
 
 /// What dropping chunks would do.

@@ -24,6 +24,7 @@ pub struct AgingTable {
     refresh_every: Option<Interval>,
     /// Why rows of one owner cannot go by age alone.
     whole_only: Option<&'static str>,
+    owner: Option<&'static str>,
 }
 
 impl fmt::Debug for AgingTable {
@@ -56,6 +57,7 @@ impl AgingTable {
             compress_after: None,
             refresh_every: None,
             whole_only: None,
+            owner: None,
         }
     }
 
@@ -92,6 +94,13 @@ impl AgingTable {
     #[must_use]
     pub fn compressed_after(mut self, age: Option<Interval>) -> Self {
         self.compress_after = age;
+        self
+    }
+
+    /// This column says whose a row is; the one by which the table is segmented when not said.
+    #[must_use]
+    pub fn owned_by(mut self, column: &'static str) -> Self {
+        self.owner = Some(column);
         self
     }
 
@@ -179,12 +188,17 @@ impl AgingTable {
         self.refresh_every.as_ref()
     }
 
-    /// The column whose values share a compressed segment, by which a policy can be narrowed.
+    /// The column that says whose a row is, by which a policy can be narrowed.
     #[must_use]
     pub fn owner_column(&self) -> Option<&'static Column> {
-        self.descriptor
+        let segment = self
+            .descriptor
             .segment_by
-            .and_then(|position| self.descriptor.columns.get(position))
+            .and_then(|position| self.descriptor.columns.get(position));
+        match self.owner {
+            Some(name) => self.descriptor.column(name),
+            None => segment,
+        }
     }
 }
 

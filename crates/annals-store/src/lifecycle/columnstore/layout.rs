@@ -1,21 +1,25 @@
 //! How compressed chunks are laid out, as a record's descriptor says.
 
-use annals_record::{ColumnType, Descriptor, Direction};
+use annals_record::{ColumnType, Direction};
 
-use crate::sql::{Sql, joined, quoted};
+use crate::{
+    lifecycle::AgingTable,
+    sql::{Sql, joined, quoted},
+};
 
 /// Turns the columnstore on, with segments, order and sparse indexes.
-pub(super) fn alter_table(table: &str, descriptor: &Descriptor, has_sparse_indexes: bool) -> Sql {
+pub(super) fn alter_table(table: &AgingTable, has_sparse_indexes: bool) -> Sql {
+    let descriptor = table.descriptor();
     let mut options = vec!["timescaledb.enable_columnstore".to_owned()];
     // Columns in these texts are read as SQL reads names, so they are quoted.
-    if let Some(column) = descriptor
+    let segment = descriptor
         .segment_by
         .and_then(|at| descriptor.columns.get(at))
-    {
-        options.push(format!(
-            "timescaledb.segmentby = '{}'",
-            literal(&quoted(column.name))
-        ));
+        .map(|column| quoted(column.name));
+    // Left unsaid, the server chooses one by its own lights: a layout without segments has to say so.
+    if segment.is_some() || !descriptor.order_by.is_empty() {
+        let segment = segment.unwrap_or_default();
+        options.push(format!("timescaledb.segmentby = '{}'", literal(&segment)));
     }
     let order = descriptor.order_by.iter().filter_map(|part| {
         let column = descriptor.columns.get(part.column)?;
@@ -29,17 +33,24 @@ pub(super) fn alter_table(table: &str, descriptor: &Descriptor, has_sparse_index
     if !order.is_empty() {
         options.push(format!("timescaledb.orderby = '{}'", literal(&order)));
     }
-    let sparse = joined(sparse_indexes(descriptor));
+    let sparse = joined(sparse_indexes(table));
     if has_sparse_indexes && !sparse.is_empty() {
         options.push(format!("timescaledb.sparse_index = '{}'", literal(&sparse)));
     }
-    Sql::vouched(format!("ALTER TABLE {table} SET ({})", joined(options)))
+    let name = table.full_name();
+    Sql::vouched(format!("ALTER TABLE {name} SET ({})", joined(options)))
 }
 
-/// What lets whole batches be passed over: one for the first column of the key and of each index, unless segments
-/// or order tell already. Hashes of what is asked for by equality, ranges of what has an order.
-fn sparse_indexes(descriptor: &Descriptor) -> Vec<String> {
-    let leading = descriptor.key.first().copied().into_iter();
+/// What lets whole batches be passed over: one for the first column of the key and of each index, and for the owner,
+/// unless segments or order tell already. Hashes of what is asked for by equality, ranges of what has an order.
+fn sparse_indexes(table: &AgingTable) -> Vec<String> {
+    let descriptor = table.descriptor();
+    let owner = table.owner_column().map(|owner| owner.name);
+    let owner = descriptor
+        .columns
+        .iter()
+        .position(|column| Some(column.name) == owner);
+    let leading = descriptor.key.first().copied().into_iter().chain(owner);
     let leading = leading.chain(
         descriptor
             .indexes
@@ -75,9 +86,10 @@ fn literal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use annals_record::{ChunkInterval, Column, Index, SortColumn};
+    use annals_record::{ChunkInterval, Column, Descriptor, Index, SortColumn};
 
     use super::*;
+    use crate::{Dialect, Names};
 
     const fn column(name: &'static str, ty: ColumnType) -> Column {
         Column {
@@ -110,29 +122,50 @@ mod tests {
         },
     ];
 
+    static LAID_OUT: Descriptor = Descriptor::new("spans", &COLUMNS)
+        .with_key(&[0, 2], annals_record::OnConflict::Ignore)
+        .with_time(2, ChunkInterval::from_secs(86_400))
+        .with_layout(Some(1), &[by(2, Direction::Descending)])
+        .with_indexes(&INDEXES);
+
+    static WITHOUT_SEGMENTS: Descriptor = Descriptor::new("spans", &COLUMNS)
+        .with_key(&[0, 2], annals_record::OnConflict::Ignore)
+        .with_layout(None, &[by(2, Direction::Descending)]);
+
+    static BARE: Descriptor = Descriptor::new("notes", &COLUMNS);
+
+    fn table(descriptor: &'static Descriptor) -> AgingTable {
+        AgingTable::described(&Names::new(Dialect::Postgres, "public"), descriptor)
+    }
+
     #[test]
     fn a_layout_says_segments_order_and_what_is_asked_for_beside_them() {
-        let descriptor = Descriptor::new("spans", &COLUMNS)
-            .with_key(&[0, 2], annals_record::OnConflict::Ignore)
-            .with_time(2, ChunkInterval::from_secs(86_400))
-            .with_layout(Some(1), const { &[by(2, Direction::Descending)] })
-            .with_indexes(&INDEXES);
         assert_eq!(
-            alter_table("\"public\".\"spans\"", &descriptor, true).as_str(),
+            alter_table(&table(&LAID_OUT), true).as_str(),
             "ALTER TABLE \"public\".\"spans\" SET (timescaledb.enable_columnstore, \
              timescaledb.segmentby = '\"service''s\"', timescaledb.orderby = '\"time\" DESC', \
              timescaledb.sparse_index = 'bloom(\"trace\"), minmax(\"place\")')"
         );
-        let older = alter_table("t", &descriptor, false);
+        let older = alter_table(&table(&LAID_OUT), false);
         assert!(!older.as_str().contains("sparse"));
     }
 
     #[test]
-    fn a_table_without_a_layout_is_left_to_the_server() {
-        let descriptor = Descriptor::new("notes", &COLUMNS);
+    fn without_segments_the_server_chooses_none_either_and_an_owner_is_found_by_its_hash() {
+        let table = table(&WITHOUT_SEGMENTS).owned_by("service's");
         assert_eq!(
-            alter_table("notes", &descriptor, true).as_str(),
-            "ALTER TABLE notes SET (timescaledb.enable_columnstore)"
+            alter_table(&table, true).as_str(),
+            "ALTER TABLE \"public\".\"spans\" SET (timescaledb.enable_columnstore, \
+             timescaledb.segmentby = '', timescaledb.orderby = '\"time\" DESC', \
+             timescaledb.sparse_index = 'bloom(\"trace\"), bloom(\"service''s\")')"
+        );
+    }
+
+    #[test]
+    fn a_table_without_a_layout_is_left_to_the_server() {
+        assert_eq!(
+            alter_table(&table(&BARE), true).as_str(),
+            "ALTER TABLE \"public\".\"notes\" SET (timescaledb.enable_columnstore)"
         );
     }
 }
