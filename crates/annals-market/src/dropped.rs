@@ -245,13 +245,16 @@ async fn prepared(store: &Store, until: Timestamp) -> Result<Timestamp> {
     // Whatever told `until` took it for the past.
     let now = Timestamp::now().max(until);
     let deadline = Instant::now() + PATIENCE;
+    let mut was_idle = false;
     loop {
         let unsettled = store.run(Access::Read, Unsettled { until: whole });
         let Some(first) = unsettled.await? else {
             return Ok(time(whole).map_or(until, Timestamp::from));
         };
         let done = refresh(store, now).await?;
-        let is_stuck = !done.is_busy && done.entries == 0;
+        let is_idle = !done.is_busy && done.entries == 0;
+        // Once, somebody else may have done it since we asked.
+        let is_stuck = is_idle && std::mem::replace(&mut was_idle, is_idle);
         if is_stuck || Instant::now() >= deadline {
             let (hour, _) = hour_of(first.unix_micros());
             return Ok(time(in_time(hour)).map_or(until, Timestamp::from));

@@ -1,6 +1,6 @@
 //! Whole chunks, or rows in bounded steps, that are too old.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use annals_record::{Timestamp, TimestampMicros, Value};
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -48,11 +48,19 @@ pub struct Expiry {
     pub followed: u64,
     /// Chunks that had to stay: in use, or frozen.
     pub left: u64,
+    /// Something that is old enough has to wait: those chunks, or rows of which something has to be made first.
+    pub waits: bool,
 }
+
+/// Families may keep back what is left of an hour.
+const ROUNDED: Duration = Duration::from_secs(3_600);
 
 impl fmt::Display for Expiry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.chunks, self.rows, self.left) {
+            (0, 0, 0) if self.waits => {
+                f.write_str("what is old enough has to be rolled up first, and waits")
+            }
             (0, 0, 0) => f.write_str("nothing to do"),
             (0, 0, left) => write!(f, "{left} chunks are in use or frozen, and wait"),
             (0, rows, _) => write!(f, "deleted {rows} rows"),
@@ -109,27 +117,57 @@ impl Lifecycle {
             Some(until) => self.prepare(until).await?,
             None => return Ok(expiry),
         };
+        let mut in_use = Vec::new();
         for chunk in due {
             if chunk.range_end > allowed {
                 expiry.left += 1;
                 told(&Expired::InUse(chunk));
-                continue;
-            }
-            let step = self.drop_chunk(chunk, lease.fence()).await?;
-            told(&step.0);
-            match (step.0, step.1) {
-                (Expired::Chunk(chunk), Some(emptied)) => {
-                    expiry.chunks += 1;
-                    expiry.bytes += chunk.bytes;
-                    expiry.until = expiry.until.max(Some(chunk.range_end));
-                    counter!("annals_chunks_dropped_total", "table" => self.table.label().to_owned()).increment(1);
-                    expiry.followed += self.follow(emptied).await?;
-                    self.forget_range(chunk.range_start.unix_micros()).await?;
-                }
-                _ => expiry.left += 1,
+            } else if let Some(chunk) = self
+                .drop_and_follow(chunk, lease, &mut expiry, told)
+                .await?
+            {
+                in_use.push(chunk);
             }
         }
+        // Most are in use for a moment only.
+        for chunk in in_use {
+            if let Some(chunk) = self
+                .drop_and_follow(chunk, lease, &mut expiry, told)
+                .await?
+            {
+                expiry.left += 1;
+                told(&Expired::InUse(chunk));
+            }
+        }
+        expiry.waits = expiry.left > 0;
         Ok(expiry)
+    }
+
+    /// Gives the chunk back when it is in use.
+    async fn drop_and_follow(
+        &self,
+        chunk: Chunk,
+        lease: &Lease,
+        expiry: &mut Expiry,
+        told: Told<'_, Expired>,
+    ) -> Result<Option<Chunk>> {
+        let (step, emptied) = self.drop_chunk(chunk, lease.fence()).await?;
+        if let Expired::InUse(chunk) = step {
+            return Ok(Some(chunk));
+        }
+        told(&step);
+        let (Expired::Chunk(chunk), Some(emptied)) = (step, emptied) else {
+            expiry.left += 1;
+            return Ok(None);
+        };
+        expiry.chunks += 1;
+        expiry.bytes += chunk.bytes;
+        expiry.until = expiry.until.max(Some(chunk.range_end));
+        let table = self.table.label().to_owned();
+        counter!("annals_chunks_dropped_total", "table" => table).increment(1);
+        expiry.followed += self.follow(emptied).await?;
+        self.forget_range(chunk.range_start.unix_micros()).await?;
+        Ok(None)
     }
 
     /// Asks the family before which time rows may go.
@@ -255,7 +293,9 @@ impl Lifecycle {
         told: Told<'_, Expired>,
     ) -> Result<Expiry> {
         let mut expiry = Expiry::default();
-        let before = self.prepare(before).await?;
+        let wanted = before;
+        let before = self.prepare(wanted).await?;
+        expiry.waits = before < wanted - ROUNDED;
         loop {
             let step = DeleteOlder {
                 table: self.table.clone(),

@@ -73,6 +73,25 @@ pub struct PolicyStatus {
     pub next_run: Option<Timestamp>,
 }
 
+/// What a run did.
+#[derive(Clone, Debug)]
+pub(super) struct Done {
+    /// In a few words.
+    pub(super) said: String,
+    /// Some of it has to wait, and not for long.
+    pub(super) waits: bool,
+}
+
+impl Done {
+    pub(super) fn nothing() -> Self {
+        Self::whole("nothing to do".to_owned())
+    }
+
+    pub(super) fn whole(said: String) -> Self {
+        Self { said, waits: false }
+    }
+}
+
 /// A row of `annals_policies`.
 #[derive(Clone, Debug, Record)]
 #[record(crate = "annals_record", table = "annals_policies")]
@@ -409,9 +428,9 @@ impl Lifecycle {
     }
 
     /// Runs one policy, and says in a few words what it did.
-    pub(super) async fn run_policy(&self, policy: &Policy) -> Result<String> {
+    pub(super) async fn run_policy(&self, policy: &Policy) -> Result<Done> {
         let Some(interval) = &policy.interval else {
-            return Ok("nothing to do".to_owned());
+            return Ok(Done::nothing());
         };
         match (policy.kind, &policy.owner) {
             (PolicyKind::Compression, _) => {
@@ -420,30 +439,33 @@ impl Lifecycle {
                     .iter()
                     .filter(|one| matches!(one.conversion, super::Conversion::Done { .. }));
                 Ok(match compressed.count() {
-                    0 => "nothing to do".to_owned(),
-                    count => format!("compressed {count} chunks"),
+                    0 => Done::nothing(),
+                    count => Done::whole(format!("compressed {count} chunks")),
                 })
             }
             (PolicyKind::Retention, None) => {
                 let done = self.expire(interval, false, &mut |_| {}).await?;
-                Ok(done.to_string())
+                Ok(Done {
+                    said: done.to_string(),
+                    waits: done.waits,
+                })
             }
             (PolicyKind::Retention, Some(owner)) => {
                 let rows = self
                     .delete_of(owner, Some(interval), false, &mut |_| {})
                     .await?;
                 Ok(match rows {
-                    0 => "nothing to do".to_owned(),
-                    rows => format!("deleted {rows} rows"),
+                    0 => Done::nothing(),
+                    rows => Done::whole(format!("deleted {rows} rows")),
                 })
             }
             (PolicyKind::Refresh, _) => {
                 let Some(refresh) = self.table.refresh() else {
-                    return Ok("nothing to do".to_owned());
+                    return Ok(Done::nothing());
                 };
                 let now = self.now().await?;
                 let done = refresh.refresh(&self.store, now).await?;
-                Ok(done.unwrap_or_else(|| "nothing to do".to_owned()))
+                Ok(done.map_or_else(Done::nothing, Done::whole))
             }
         }
     }

@@ -21,7 +21,10 @@ use futures_util::future::BoxFuture;
 use metrics::counter;
 use tokio::time::MissedTickBehavior;
 
-use super::{AgingTable, Lifecycle, Policy, PolicyKind, PolicyStatus, policy::Settings};
+use super::{
+    AgingTable, Lifecycle, Policy, PolicyKind, PolicyStatus,
+    policy::{Done, Settings},
+};
 use crate::{Error, LifecycleError, Result, Store};
 use claim::Claim;
 
@@ -31,6 +34,9 @@ const LEASE: Duration = Duration::from_secs(20);
 /// A start that is so far in the future is one of before the clock was moved back. One that is less may be of
 /// somebody who was faster since we looked at the clock.
 const AHEAD: Duration = Duration::from_secs(60);
+
+/// When a run of which something had to wait comes again, unless it does so sooner anyway.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// How often chunks that others dropped are looked for, where something follows from it.
 const RECONCILED: Duration = Duration::from_secs(60);
@@ -178,7 +184,7 @@ impl Scheduler {
                 if is_busy(&outcome) {
                     claim.leave().await?;
                 } else {
-                    claim.end(&outcome).await?;
+                    claim.end(&outcome, job.every).await?;
                 }
             }
         }
@@ -214,28 +220,28 @@ impl Scheduler {
         jobs
     }
 
-    async fn run(&self, job: &Job) -> Result<String> {
+    async fn run(&self, job: &Job) -> Result<Done> {
         let lifecycle = self.store.lifecycle(job.table.clone());
         match &job.what {
             What::Policy(policy) => lifecycle.run_policy(policy).await,
             What::Reconcile => Ok(match lifecycle.reconcile().await?.len() {
-                0 => "nothing to do".to_owned(),
-                ranges => format!("{ranges} ranges were dropped by others"),
+                0 => Done::nothing(),
+                ranges => Done::whole(format!("{ranges} ranges were dropped by others")),
             }),
             What::Apply => lifecycle
                 .apply_policies()
                 .await
-                .map(|()| "as it should be".to_owned()),
+                .map(|()| Done::whole("as it should be".to_owned())),
         }
     }
 
-    fn tell(&self, job: &Job, outcome: &Result<String>) {
+    fn tell(&self, job: &Job, outcome: &Result<Done>) {
         let (table, kind) = (job.table.label().to_owned(), job.kind());
         let told = if outcome.is_ok() { "done" } else { "failed" };
         counter!("annals_jobs_total", "table" => table.clone(), "kind" => kind, "outcome" => told)
             .increment(1);
         match outcome {
-            Ok(done) => tracing::debug!(table, kind, done, "a policy ran"),
+            Ok(done) => tracing::debug!(table, kind, done = done.said, "a policy ran"),
             Err(error) if is_busy(outcome) => {
                 tracing::info!(table, kind, "a policy waits: {error}")
             }
@@ -245,7 +251,7 @@ impl Scheduler {
 }
 
 /// Somebody is at it by hand: the next turn will do.
-fn is_busy(outcome: &Result<String>) -> bool {
+fn is_busy(outcome: &Result<Done>) -> bool {
     matches!(outcome, Err(Error::Lifecycle(error)) if matches!(**error, LifecycleError::Busy { .. }))
 }
 
@@ -269,9 +275,9 @@ pub(super) async fn run_now(lifecycle: &Lifecycle, policy: &Policy) -> Result<St
     if is_busy(&outcome) {
         claim.leave().await?;
     } else {
-        claim.end(&outcome).await?;
+        claim.end(&outcome, job.every).await?;
     }
-    outcome
+    Ok(outcome?.said)
 }
 
 /// A row of `annals_jobs`.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use annals_record::{Uuid, Value};
+use annals_record::{ColumnType, Uuid, Value};
 use tokio::task::JoinHandle;
 
-use super::{AHEAD, Job};
-use crate::{Result, Store};
+use super::{AGAIN, AHEAD, Job};
+use crate::{Result, Store, lifecycle::policy::Done};
 
 /// A job that this process runs, until the value is dropped or ended.
 pub(super) struct Claim {
@@ -32,7 +32,7 @@ const RENEW: &str = "\
 const END: &str = "\
     UPDATE {annals_jobs}
        SET holder = NULL, held_until = NULL, ended_at = $6, outcome = $7, failed = $8,
-           runs = runs + 1, failures = failures + $9
+           runs = runs + 1, failures = failures + $9, started_at = COALESCE($10, started_at)
      WHERE table_schema = $1 AND table_name = $2 AND kind = $3 AND owner = $4 AND holder = $5";
 
 const LEAVE: &str = "\
@@ -75,13 +75,13 @@ impl Claim {
         }))
     }
 
-    /// Notes what came of it.
-    pub(super) async fn end(mut self, outcome: &Result<String>) -> Result<()> {
+    /// Notes what came of it. When something had to wait, the run counts as one that is due again soon.
+    pub(super) async fn end(mut self, outcome: &Result<Done>, every: Duration) -> Result<()> {
         self.renewing.abort();
         self.is_ended = true;
         let now = self.store.backend().now().await?;
         let (text, failed) = match outcome {
-            Ok(done) => (done.clone(), false),
+            Ok(done) => (done.said.clone(), false),
             Err(error) => (error.report(), true),
         };
         let mut values = self.place.clone();
@@ -90,6 +90,12 @@ impl Claim {
             Value::Text(text.chars().take(500).filter(|c| *c != '\0').collect()),
             Value::Bool(failed),
             Value::Int8(i64::from(failed)),
+            match outcome {
+                Ok(done) if done.waits && every > AGAIN => {
+                    Value::Timestamp((now - every + AGAIN).unix_micros())
+                }
+                _ => Value::Null(ColumnType::Timestamp),
+            },
         ]);
         self.store
             .backend()

@@ -8,7 +8,7 @@ use std::sync::{
 use annals_record::Timestamp;
 use annals_store::{
     AgingTable, Store,
-    lifecycle::{Refresh, Scheduler, Tables},
+    lifecycle::{Derived, Refresh, Scheduler, Tables},
 };
 use annals_testkit::{TestDatabase, on_every_backend};
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -21,6 +21,7 @@ on_every_backend!(
     a_job_of_somebody_who_was_killed_is_taken_over,
     what_fails_is_kept_with_the_policy,
     a_start_in_the_future_does_not_keep_a_job_from_running,
+    what_had_to_wait_comes_again_within_a_minute,
 );
 
 /// Counts how often it is asked, and takes its time.
@@ -202,4 +203,45 @@ async fn a_start_in_the_future_does_not_keep_a_job_from_running(database: TestDa
     assert_eq!(counter.runs.load(Ordering::SeqCst), 2);
     scheduler.turn().await.unwrap();
     assert_eq!(counter.runs.load(Ordering::SeqCst), 2);
+}
+
+/// Lets nothing go, or all of it.
+#[derive(Clone, Default)]
+struct Gate(Arc<AtomicU64>);
+
+impl Derived for Gate {
+    fn prepare<'a>(
+        &'a self,
+        _store: &'a Store,
+        _names: &'a annals_store::Names,
+        until: Timestamp,
+    ) -> BoxFuture<'a, annals_store::Result<Timestamp>> {
+        let is_open = self.0.load(Ordering::SeqCst) > 0;
+        async move { Ok(if is_open { until } else { Timestamp::MIN }) }.boxed()
+    }
+}
+
+async fn what_had_to_wait_comes_again_within_a_minute(database: TestDatabase) {
+    let store = ten_days(&database).await;
+    let gate = Gate::default();
+    let table = AgingTable::of::<Reading>(store.names()).with_derived(gate.clone());
+    let life = store.lifecycle(table.clone());
+    life.set_policy(&retention("90 days")).await.unwrap();
+    let scheduler = Scheduler::new(store.clone(), Just(table));
+    scheduler.turn().await.unwrap();
+    assert_eq!(rows(&store).await, 2_000);
+    let status = life.policies().await.unwrap().pop().unwrap();
+    assert!(status.last_outcome.unwrap().contains("wait"));
+    gate.0.store(1, Ordering::SeqCst);
+    scheduler.turn().await.unwrap();
+    assert_eq!(rows(&store).await, 2_000);
+    // A minute later; its period is an hour.
+    let later = if database.backend == annals_testkit::Backend::Sqlite {
+        "UPDATE annals_jobs SET started_at = started_at - 61000000"
+    } else {
+        "UPDATE annals_jobs SET started_at = started_at - INTERVAL '61 seconds'"
+    };
+    database.execute(later).await;
+    scheduler.turn().await.unwrap();
+    assert_eq!(rows(&store).await, 0);
 }
