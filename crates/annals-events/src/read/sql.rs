@@ -54,6 +54,10 @@ macro_rules! by_global_position {
     };
 }
 
+/// Everything from a position to another one, excluded.
+pub(super) const WINDOW: &str =
+    by_global_position!("global_position < (SELECT CAST($3 AS BIGINT))");
+
 macro_rules! of_category {
     () => {
         "category = (SELECT CAST($3 AS TEXT))"

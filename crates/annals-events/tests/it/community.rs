@@ -93,7 +93,14 @@ fn messages_of_compressed_chunks_are_read_found_and_added_to() {
         );
 
         let drop = "SELECT {drop_chunks_older_than}(INTERVAL '30 days')";
-        assert!(!psql(&database, &schema, drop).await.unwrap().is_empty());
+        // Several chunks in one statement may meet a reader the other way round; psql's user tries again.
+        let mut dropped = psql(&database, &schema, drop).await;
+        while let Err(annals_store::Error::Statement { source, .. }) = &dropped
+            && source.code().as_deref() == Some("40P01")
+        {
+            dropped = psql(&database, &schema, drop).await;
+        }
+        assert!(!dropped.unwrap().is_empty());
         assert_eq!(all().await.unwrap().len(), 1);
         assert_eq!(
             namespace.stream_version("account-2").await.unwrap(),
