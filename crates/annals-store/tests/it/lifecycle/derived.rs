@@ -17,6 +17,7 @@ on_every_backend!(
     what_follows_is_told_once_rows_are_gone,
     rows_that_may_not_go_yet_stay,
     a_family_that_fails_keeps_the_rows_and_is_asked_again,
+    what_was_not_followed_before_a_crash_is_followed_after_it,
     chunks_that_others_dropped_are_followed_too,
 );
 
@@ -27,6 +28,8 @@ struct Notes {
     followed: Arc<Mutex<Vec<Emptied>>>,
     allowed: Option<Timestamp>,
     fails: Arc<Mutex<bool>>,
+    /// Ends before it follows, as a process that is killed does.
+    is_killed: Arc<Mutex<bool>>,
 }
 
 impl Derived for Notes {
@@ -75,6 +78,9 @@ impl Derived for Notes {
         _names: &'a Names,
         emptied: Emptied,
     ) -> BoxFuture<'a, annals_store::Result<u64>> {
+        if *self.is_killed.lock().unwrap() {
+            return async { Err(Error::Family("killed".into())) }.boxed();
+        }
         self.followed.lock().unwrap().push(emptied);
         async move { Ok(1) }.boxed()
     }
@@ -191,4 +197,34 @@ async fn chunks_that_others_dropped_are_followed_too(database: TestDatabase) {
         .await
         .unwrap();
     assert_eq!(life.reconcile().await.unwrap(), []);
+}
+
+async fn what_was_not_followed_before_a_crash_is_followed_after_it(database: TestDatabase) {
+    let store = ten_days(&database).await;
+    let notes = Notes::default();
+    *notes.is_killed.lock().unwrap() = true;
+    let life = life_with(&store, &notes);
+    life.expire(&age("4 days"), false, &mut |_| {})
+        .await
+        .unwrap_err();
+    assert!(rows(&store).await < 2_000, "something is gone");
+    assert_eq!(*notes.followed.lock().unwrap(), []);
+    *notes.is_killed.lock().unwrap() = false;
+    if has_chunks(&database) {
+        // One chunk was gone; whoever looks next misses it.
+        let emptied = Emptied {
+            from: None,
+            until: midnight(8),
+        };
+        assert_eq!(life.reconcile().await.unwrap(), [emptied]);
+        assert_eq!(*notes.followed.lock().unwrap(), [emptied]);
+    } else {
+        // The rows are gone, and the next run follows all the same.
+        let done = life
+            .expire(&age("4 days"), false, &mut |_| {})
+            .await
+            .unwrap();
+        assert_eq!((done.rows, done.followed), (0, 1));
+        assert_eq!(notes.followed.lock().unwrap()[0].until, days_ago(4, 0));
+    }
 }
