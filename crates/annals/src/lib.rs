@@ -19,6 +19,7 @@ pub use annals_telemetry as telemetry;
 
 pub use annals_record::{Filter, Json, Record, TextEnum, Timestamp, TimestampMicros, Uuid};
 pub use annals_store::{
-    Capabilities, DatabaseConfig, DeadLetter, Edition, Error, Overflow, Page, Query, Result, Store,
-    Ticket, WriteError, Writer, WriterOptions, WriterReport, Written,
+    AgingTable, Capabilities, DatabaseConfig, DeadLetter, Edition, Error, Interval, Lifecycle,
+    LifecycleError, Overflow, Page, Query, Result, Store, Ticket, WriteError, Writer,
+    WriterOptions, WriterReport, Written,
 };

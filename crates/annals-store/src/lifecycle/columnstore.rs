@@ -2,6 +2,8 @@
 
 mod layout;
 
+use std::time::Duration;
+
 use annals_record::Timestamp;
 use sqlx::{Connection as _, PgConnection};
 
@@ -145,7 +147,7 @@ impl Lifecycle {
         for chunk in due {
             let conversion = match chunk.state {
                 ChunkState::Frozen => Conversion::Frozen,
-                _ => self.convert_chunk(&chunk, way, lease.fence()).await?,
+                _ => self.convert_in_tries(&chunk, way, lease.fence()).await?,
             };
             let converted = Converted { chunk, conversion };
             told(&converted);
@@ -153,6 +155,18 @@ impl Lifecycle {
         }
         lease.give_back().await;
         Ok(done)
+    }
+
+    /// Most chunks that are in use are so for a moment only.
+    async fn convert_in_tries(&self, chunk: &Chunk, way: Way, fence: &Fence) -> Result<Conversion> {
+        for pause in PAUSES {
+            let conversion = self.convert_chunk(chunk, way, fence).await?;
+            if conversion != Conversion::InUse {
+                return Ok(conversion);
+            }
+            tokio::time::sleep(pause).await;
+        }
+        self.convert_chunk(chunk, way, fence).await
     }
 
     async fn convert_chunk(&self, chunk: &Chunk, way: Way, fence: &Fence) -> Result<Conversion> {
@@ -230,12 +244,25 @@ impl Lifecycle {
     }
 }
 
-/// Whoever is waited for by a lock on a chunk makes everybody behind wait too.
+/// How long to pause before a chunk that was in use is tried again, time after time.
+pub(super) const PAUSES: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+];
+
+/// Gives a lock up before the server looks for deadlocks: whoever reads a hypertable locks it and then its chunks, and
+/// whoever drops or converts one locks that first. Of two that wait for each other it must not be the reader who
+/// fails.
 pub(super) async fn wait_briefly(connection: &mut PgConnection) -> Result<()> {
-    sqlx::query("SELECT set_config('lock_timeout', '3s', TRUE)")
-        .execute(connection)
-        .await
-        .map_err(Error::statement("bounding how long locks are waited for"))?;
+    sqlx::query(
+        "SELECT set_config('lock_timeout', (setting::bigint / 2)::text, TRUE)
+           FROM pg_settings WHERE name = 'deadlock_timeout'",
+    )
+    .execute(connection)
+    .await
+    .map_err(Error::statement("bounding how long locks are waited for"))?;
     Ok(())
 }
 

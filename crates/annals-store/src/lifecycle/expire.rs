@@ -9,7 +9,7 @@ use sqlx::Connection as _;
 
 use super::{
     AgingTable, Chunk, ChunkState, Emptied, Interval, Lifecycle, Told,
-    columnstore::wait_briefly,
+    columnstore::{PAUSES, wait_briefly},
     lease::{Fence, Lease},
 };
 use crate::{Access, Error, Names, Result, Work, sql::PgTimestamp};
@@ -130,14 +130,21 @@ impl Lifecycle {
             }
         }
         // Most are in use for a moment only.
-        for chunk in in_use {
-            if let Some(chunk) = self
-                .drop_and_follow(chunk, lease, &mut expiry, told)
-                .await?
-            {
-                expiry.left += 1;
-                told(&Expired::InUse(chunk));
+        for pause in PAUSES {
+            if in_use.is_empty() {
+                break;
             }
+            tokio::time::sleep(pause).await;
+            for chunk in std::mem::take(&mut in_use) {
+                in_use.extend(
+                    self.drop_and_follow(chunk, lease, &mut expiry, told)
+                        .await?,
+                );
+            }
+        }
+        for chunk in in_use {
+            expiry.left += 1;
+            told(&Expired::InUse(chunk));
         }
         expiry.waits = expiry.left > 0;
         Ok(expiry)

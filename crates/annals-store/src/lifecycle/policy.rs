@@ -53,6 +53,28 @@ pub struct Policy {
     pub interval: Option<Interval>,
 }
 
+impl Policy {
+    /// Rows of the whole table go at this age.
+    #[must_use]
+    pub fn retention(age: Interval) -> Self {
+        Self {
+            kind: PolicyKind::Retention,
+            owner: None,
+            interval: Some(age),
+        }
+    }
+
+    /// Chunks are compressed at this age.
+    #[must_use]
+    pub fn compression(age: Interval) -> Self {
+        Self {
+            kind: PolicyKind::Compression,
+            owner: None,
+            interval: Some(age),
+        }
+    }
+}
+
 /// A policy, where it comes from, and how it went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

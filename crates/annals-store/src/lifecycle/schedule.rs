@@ -36,7 +36,7 @@ const LEASE: Duration = Duration::from_secs(20);
 const AHEAD: Duration = Duration::from_secs(60);
 
 /// When a run of which something had to wait comes again, unless it does so sooner anyway.
-const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_secs(15);
 
 /// How often chunks that others dropped are looked for, where something follows from it.
 const RECONCILED: Duration = Duration::from_secs(60);
@@ -52,6 +52,13 @@ const RETENTION_RUNS: (Duration, Duration) =
 pub trait Tables: Send + Sync + 'static {
     /// Every table that ages.
     fn tables(&self) -> BoxFuture<'_, Result<Vec<AgingTable>>>;
+}
+
+/// Tables that are always the same.
+impl Tables for Vec<AgingTable> {
+    fn tables(&self) -> BoxFuture<'_, Result<Vec<AgingTable>>> {
+        Box::pin(async { Ok(self.clone()) })
+    }
 }
 
 /// One thing that is run every so often.

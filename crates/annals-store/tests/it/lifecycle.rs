@@ -218,11 +218,7 @@ async fn rows_of_one_owner_go_in_bounded_steps(database: TestDatabase) {
 }
 
 fn retention(text: &str) -> Policy {
-    Policy {
-        kind: PolicyKind::Retention,
-        owner: None,
-        interval: Some(age(text)),
-    }
+    Policy::retention(age(text))
 }
 
 async fn policies_survive_a_restart_and_a_migration_down_and_up(database: TestDatabase) {

@@ -8,7 +8,7 @@ use std::sync::{
 use annals_record::Timestamp;
 use annals_store::{
     AgingTable, Store,
-    lifecycle::{Derived, Refresh, Scheduler, Tables},
+    lifecycle::{Derived, Refresh, Scheduler},
 };
 use annals_testkit::{TestDatabase, on_every_backend};
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -53,14 +53,6 @@ impl Refresh for Counter {
     }
 }
 
-struct Just(AgingTable);
-
-impl Tables for Just {
-    fn tables(&self) -> BoxFuture<'_, annals_store::Result<Vec<AgingTable>>> {
-        async { Ok(vec![self.0.clone()]) }.boxed()
-    }
-}
-
 fn table(store: &Store, counter: &Counter, every: &str) -> AgingTable {
     AgingTable::of::<Reading>(store.names()).with_refresh(counter.clone(), Some(age(every)))
 }
@@ -71,7 +63,7 @@ async fn each_run_has_one_runner(database: TestDatabase) {
     let store = ten_days(&database).await;
     for _ in 0..3 {
         let store = database.store().await;
-        let scheduler = Scheduler::new(store.clone(), Just(table(&store, &counter, "1 hour")));
+        let scheduler = Scheduler::new(store.clone(), vec![table(&store, &counter, "1 hour")]);
         servers.push(scheduler);
     }
     for _ in 0..5 {
@@ -116,7 +108,7 @@ async fn retention_runs_from_its_policy(database: TestDatabase) {
     };
     write(&store, vec![row(0), row(10), row(100)]).await;
     let table = || AgingTable::of::<Reading>(store.names());
-    let scheduler = Scheduler::new(store.clone(), Just(table()));
+    let scheduler = Scheduler::new(store.clone(), vec![table()]);
     scheduler.turn().await.unwrap();
     assert_eq!(rows(&store).await, 3);
     store
@@ -143,14 +135,14 @@ async fn a_job_of_somebody_who_was_killed_is_taken_over(database: TestDatabase) 
     };
     let lease = Duration::from_millis(400);
     let first =
-        Scheduler::new(store.clone(), Just(table(&store, &hanging, "1 second"))).with_lease(lease);
+        Scheduler::new(store.clone(), vec![table(&store, &hanging, "1 second")]).with_lease(lease);
     let at_work = tokio::spawn(async move { first.turn().await });
     while hanging.runs.load(Ordering::SeqCst) == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let counter = Counter::default();
     let second =
-        Scheduler::new(store.clone(), Just(table(&store, &counter, "1 second"))).with_lease(lease);
+        Scheduler::new(store.clone(), vec![table(&store, &counter, "1 second")]).with_lease(lease);
     // While it lives it renews its claim, however long it takes.
     tokio::time::sleep(lease * 3).await;
     second.turn().await.unwrap();
@@ -173,7 +165,7 @@ async fn what_fails_is_kept_with_the_policy(database: TestDatabase) {
         fails: true,
         ..Counter::default()
     };
-    let scheduler = Scheduler::new(store.clone(), Just(table(&store, &failing, "1 hour")));
+    let scheduler = Scheduler::new(store.clone(), vec![table(&store, &failing, "1 hour")]);
     scheduler.turn().await.unwrap();
     let status = store
         .lifecycle(table(&store, &failing, "1 hour"))
@@ -190,7 +182,7 @@ async fn what_fails_is_kept_with_the_policy(database: TestDatabase) {
 async fn a_start_in_the_future_does_not_keep_a_job_from_running(database: TestDatabase) {
     let store = ten_days(&database).await;
     let counter = Counter::default();
-    let scheduler = Scheduler::new(store.clone(), Just(table(&store, &counter, "1 hour")));
+    let scheduler = Scheduler::new(store.clone(), vec![table(&store, &counter, "1 hour")]);
     scheduler.turn().await.unwrap();
     // The clock was an hour ahead then.
     let ahead = if database.backend == annals_testkit::Backend::Sqlite {
@@ -227,7 +219,7 @@ async fn what_had_to_wait_comes_again_within_a_minute(database: TestDatabase) {
     let table = AgingTable::of::<Reading>(store.names()).with_derived(gate.clone());
     let life = store.lifecycle(table.clone());
     life.set_policy(&retention("90 days")).await.unwrap();
-    let scheduler = Scheduler::new(store.clone(), Just(table));
+    let scheduler = Scheduler::new(store.clone(), vec![table]);
     scheduler.turn().await.unwrap();
     assert_eq!(rows(&store).await, 2_000);
     let status = life.policies().await.unwrap().pop().unwrap();
