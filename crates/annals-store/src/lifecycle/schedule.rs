@@ -188,11 +188,7 @@ impl Scheduler {
                 let outcome = self.run(&job).await;
                 self.tell(&job, &outcome);
                 ran += 1;
-                if is_busy(&outcome) {
-                    claim.leave().await?;
-                } else {
-                    claim.end(&outcome, job.every).await?;
-                }
+                settle(claim, &outcome, job.every).await?;
             }
         }
         Ok(ran)
@@ -214,15 +210,9 @@ impl Scheduler {
             jobs.push(job(What::Reconcile, RECONCILED));
         }
         for (policy, _) in settings.of(table) {
-            let every = match (policy.kind, &policy.interval) {
-                // The database runs it.
-                (PolicyKind::Compression, _) | (_, None) => continue,
-                (PolicyKind::Refresh, Some(interval)) => interval.as_duration(),
-                (PolicyKind::Retention, Some(age)) => {
-                    (age.as_duration() / 10).clamp(RETENTION_RUNS.0, RETENTION_RUNS.1)
-                }
-            };
-            jobs.push(job(What::Policy(policy), every));
+            if let Some(every) = period(&policy) {
+                jobs.push(job(What::Policy(policy), every));
+            }
         }
         jobs
     }
@@ -262,6 +252,25 @@ fn is_busy(outcome: &Result<Done>) -> bool {
     matches!(outcome, Err(Error::Lifecycle(error)) if matches!(**error, LifecycleError::Busy { .. }))
 }
 
+/// Notes what came of a run, unless somebody else was at the table and it has to come again.
+async fn settle(claim: Claim, outcome: &Result<Done>, every: Duration) -> Result<()> {
+    if is_busy(outcome) {
+        claim.leave().await
+    } else {
+        claim.end(outcome, every).await
+    }
+}
+
+/// How often a policy runs here; none of what the database runs, or nobody.
+fn period(policy: &Policy) -> Option<Duration> {
+    let interval = policy.interval.as_ref()?.as_duration();
+    match policy.kind {
+        PolicyKind::Compression => None,
+        PolicyKind::Refresh => Some(interval),
+        PolicyKind::Retention => Some((interval / 10).clamp(RETENTION_RUNS.0, RETENTION_RUNS.1)),
+    }
+}
+
 /// Runs a policy now, due or not, and notes it as a run that was due is.
 pub(super) async fn run_now(lifecycle: &Lifecycle, policy: &Policy) -> Result<String> {
     let store = lifecycle.store();
@@ -279,11 +288,7 @@ pub(super) async fn run_now(lifecycle: &Lifecycle, policy: &Policy) -> Result<St
         .into());
     };
     let outcome = lifecycle.run_policy(policy).await;
-    if is_busy(&outcome) {
-        claim.leave().await?;
-    } else {
-        claim.end(&outcome, job.every).await?;
-    }
+    settle(claim, &outcome, job.every).await?;
     Ok(outcome?.said)
 }
 
@@ -350,13 +355,7 @@ impl Runs {
         status.last_run = row.ended_at.map(Timestamp::from);
         status.last_outcome = row.outcome.clone();
         status.has_failed = row.failed;
-        let every = match (policy.kind, &policy.interval) {
-            (PolicyKind::Refresh, Some(interval)) => Some(interval.as_duration()),
-            (PolicyKind::Retention, Some(age)) => {
-                Some((age.as_duration() / 10).clamp(RETENTION_RUNS.0, RETENTION_RUNS.1))
-            }
-            _ => None,
-        };
+        let every = period(policy);
         status.next_run = row
             .started_at
             .zip(every)

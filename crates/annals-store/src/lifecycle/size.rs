@@ -78,8 +78,7 @@ impl Lifecycle {
                 index_bytes: number(2)?,
                 toast_bytes: number(3)?,
                 total_bytes: number(4)?,
-                chunks: number(5)?,
-                compressed_chunks: number(6)?,
+                ..TableSize::default()
             })
         };
         let mut size = read().map_err(Error::statement("reading a table's size"))?;
@@ -87,6 +86,9 @@ impl Lifecycle {
             // The server's own estimate leaves out what is compressed.
             let chunks = self.read_chunks(&mut connection).await?;
             size.rows = chunks.iter().map(|chunk| chunk.rows).sum();
+            size.chunks = chunks.len() as u64;
+            let compressed = chunks.iter().filter(|chunk| chunk.bytes_before.is_some());
+            size.compressed_chunks = compressed.count() as u64;
         }
         Ok(size)
     }
@@ -115,18 +117,13 @@ impl Lifecycle {
 
 const HYPERTABLE: &str = "\
     SELECT NULL::bigint,
-           size.table_bytes, size.index_bytes, size.toast_bytes, size.total_bytes,
-           (SELECT count(*) FROM timescaledb_information.chunks AS chunk
-             WHERE to_regclass(format('%I.%I', chunk.hypertable_schema, chunk.hypertable_name)) = $1::text::regclass),
-           (SELECT count(*) FROM timescaledb_information.chunks AS chunk
-             WHERE to_regclass(format('%I.%I', chunk.hypertable_schema, chunk.hypertable_name)) = $1::text::regclass
-               AND chunk.is_compressed)
+           size.table_bytes, size.index_bytes, size.toast_bytes, size.total_bytes
       FROM {timescale}.hypertable_detailed_size($1::text::regclass) AS size";
 
 const TABLE: &str = "\
     SELECT CASE WHEN reltuples > 0 OR pg_relation_size(oid) = 0 THEN greatest(reltuples, 0)::bigint END,
            pg_relation_size(oid), pg_indexes_size(oid),
-           pg_table_size(oid) - pg_relation_size(oid), pg_total_relation_size(oid), 0::bigint, 0::bigint
+           pg_table_size(oid) - pg_relation_size(oid), pg_total_relation_size(oid)
       FROM pg_class WHERE oid = $1::text::regclass";
 
 /// The size of a table of SQLite, of which every page is looked at.
