@@ -1,0 +1,3 @@
+DROP TABLE {deployment_trace};
+DROP TABLE {deployment_trace_span};
+DROP TABLE {workspace};

@@ -1,0 +1,1 @@
+SELECT create_hypertable('deployment_trace_span', 'start_time', chunk_time_interval => INTERVAL '7 days', create_default_indexes => FALSE);

@@ -1,0 +1,1 @@
+//! Behaviour of deployment traces, on every backend.
