@@ -1,5 +1,8 @@
 #![doc = include_str!("../../../README.md")]
 
+/// Deployment traces.
+#[cfg(feature = "deploy")]
+pub use annals_deploy as deploy;
 /// The event store.
 #[cfg(feature = "events")]
 pub use annals_events as events;
