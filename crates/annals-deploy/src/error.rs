@@ -27,7 +27,9 @@ pub enum Error {
         text: String,
     },
     /// There is no such workspace.
-    #[error("there is no workspace {workspace}; make it first, or let workspaces be made on first use")]
+    #[error(
+        "there is no workspace {workspace}; make it first, or let workspaces be made on first use"
+    )]
     NoSuchWorkspace {
         /// Which.
         workspace: WorkspaceId,
@@ -60,7 +62,9 @@ pub enum Error {
         trace_id: String,
     },
     /// A span under a token that would take the place of one of the trace that it continues.
-    #[error("the span {span_id:?} of trace {trace_id:?} is there already and is not the token's to change; nothing of this batch was stored")]
+    #[error(
+        "the span {span_id:?} of trace {trace_id:?} is there already and is not the token's to change; nothing of this batch was stored"
+    )]
     ForeignSpan {
         /// The trace.
         trace_id: String,

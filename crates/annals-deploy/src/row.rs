@@ -17,7 +17,7 @@ use crate::StatusCode;
     table = "deployment_trace_span",
     time = "start_time",
     key("trace_id", "span_id", "start_time"),
-    on_conflict = "ignore",
+    on_conflict = "newer by revision",
     chunk = "7 days",
     segment_by = "workspace_id",
     order_by = "start_time desc",
@@ -41,6 +41,7 @@ pub struct DeploymentSpan {
     /// When it ended; absent while it runs.
     pub end_time: Option<Timestamp>,
     /// Whose it is.
+    #[record(merge = "same")]
     pub workspace_id: Uuid,
     /// What is deployed where: resource, environment and deployment, joined by dashes.
     pub release_target_key: Option<String>,
@@ -49,6 +50,7 @@ pub struct DeploymentSpan {
     /// The job.
     pub job_id: Option<String>,
     /// The trace that this one continues; of every span of such a trace.
+    #[record(merge = "same")]
     pub parent_trace_id: Option<String>,
     /// See [`Phase`](crate::Phase); others may come from elsewhere.
     pub phase: Option<String>,
@@ -65,6 +67,7 @@ pub struct DeploymentSpan {
     /// An array of objects with `name`, `timestamp` (RFC 3339 with nanoseconds) and `attributes`.
     pub events: Json,
     /// When its first version was stored.
+    #[record(merge = "min")]
     pub created_at: TimestampMicros,
 
     /// The deployment.

@@ -60,7 +60,9 @@ pub enum TokenError {
     #[error("invalid signature")]
     Signature,
     /// Signed with a key that is not known here.
-    #[error("invalid signature: no key {key_id:?} is known here; the token is of another installation, or its key was taken away")]
+    #[error(
+        "invalid signature: no key {key_id:?} is known here; the token is of another installation, or its key was taken away"
+    )]
     UnknownKey {
         /// The id of the key, as the token names it, shortened.
         key_id: String,

@@ -91,22 +91,26 @@ impl FromMeta for Texts {
 }
 
 /// What a second row with the same key does.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) enum OnConflict {
     #[default]
     Ignore,
     Update,
     Merge,
+    /// By this column.
+    Newer(String),
 }
 
 impl FromMeta for OnConflict {
     fn from_string(text: &str) -> darling::Result<Self> {
-        match text {
-            "ignore" => Ok(Self::Ignore),
-            "update" => Ok(Self::Update),
-            "merge" => Ok(Self::Merge),
+        let words: Vec<&str> = text.split_whitespace().collect();
+        match *words.as_slice() {
+            ["ignore"] => Ok(Self::Ignore),
+            ["update"] => Ok(Self::Update),
+            ["merge"] => Ok(Self::Merge),
+            ["newer", "by", column] => Ok(Self::Newer(column.to_owned())),
             _ => Err(Error::custom(
-                "`on_conflict` is \"ignore\", \"update\" or \"merge\"",
+                "`on_conflict` is \"ignore\", \"update\", \"merge\" or \"newer by COLUMN\"",
             )),
         }
     }

@@ -139,6 +139,18 @@ fn assertions(record: &Record) -> TokenStream {
         let message = format!("`{column}` cannot segment: its field is stored in two columns");
         assert(segment.span, is_one_column(ty), message);
     }
+    if let Some(newer) = record.newer_by
+        && let Some(Field { ty, column, .. }) = field(newer)
+    {
+        let message = format!(
+            "`{column}` orders no versions: its field is no integer of 64 bits with a sign that is always there"
+        );
+        let is_integer = quote! {
+            ::core::matches!(<#ty as __annals::FieldType>::COLUMNS, [__annals::ColumnType::Int8])
+        };
+        let present = is_present(ty);
+        assert(newer.span, quote!(#is_integer && #present), message);
+    }
     for merged in &record.merge {
         let Some(Field { ty, column, .. }) = field(merged.mention) else {
             continue;
@@ -193,10 +205,11 @@ fn descriptor(record: &Record) -> TokenStream {
     let table = &record.table;
     let key = (!record.key.is_empty()).then(|| {
         let columns = record.key.iter().map(|mention| position(mention.field));
-        let on_conflict = match record.on_conflict {
+        let on_conflict = match &record.on_conflict {
             OnConflict::Ignore => quote!(Ignore),
             OnConflict::Update => quote!(Update),
             OnConflict::Merge => quote!(Merge),
+            OnConflict::Newer(_) => quote!(Newer),
         };
         quote!(.with_key(const { &[#(#columns),*] }, __annals::OnConflict::#on_conflict))
     });
@@ -229,7 +242,11 @@ fn descriptor(record: &Record) -> TokenStream {
         });
         quote!(.with_merge(const { &[#(#rules),*] }))
     });
-    quote!(__annals::Descriptor::new(#table, &__COLUMNS) #key #merge #time #layout #indexes)
+    let newer_by = record.newer_by.map(|newer| {
+        let column = position(newer.field);
+        quote!(.with_newer_by(#column))
+    });
+    quote!(__annals::Descriptor::new(#table, &__COLUMNS) #key #merge #newer_by #time #layout #indexes)
 }
 
 fn rule(rule: Rule) -> TokenStream {
@@ -238,6 +255,7 @@ fn rule(rule: Rule) -> TokenStream {
         Rule::Least => quote!(__annals::Merge::Least),
         Rule::Greatest => quote!(__annals::Merge::Greatest),
         Rule::Sum => quote!(__annals::Merge::Sum),
+        Rule::Same => quote!(__annals::Merge::Same),
         Rule::First(other) => {
             let by = at(other);
             quote!(__annals::Merge::First { by: #by })

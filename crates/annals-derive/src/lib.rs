@@ -51,7 +51,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `time = "timestamp"` | the column by which a hypertable is partitioned |
 /// | `chunk = "7 days"` | what one chunk covers, in `seconds` to `weeks`; 7 days when left out |
 /// | `key("symbol", "timestamp")` | the columns that make a row unique, time among them |
-/// | `on_conflict = "ignore"` | what a second row of a key does; or `"update"`, or `"merge"` |
+/// | `on_conflict = "ignore"` | what a second row of a key does; or `"update"`, `"merge"`, or `"newer by revision"` |
 /// | `segment_by = "symbol"` | the column whose values share a compressed segment |
 /// | `order_by = "timestamp desc"` | the order inside a segment, columns separated by commas |
 /// | `index("symbol", "close desc")` | a secondary index; may be repeated |
@@ -59,7 +59,7 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// Attributes name columns. A column has its field's name, or the one in `#[record(name = "...")]`
 /// on the field. `#[record(merge = "...")]` on a field says what becomes of two values when rows of one
-/// key are merged: `"min"`, `"max"`, `"sum"`, `"first by opened_at"`, `"last by closed_at"` or
+/// key are merged: `"min"`, `"max"`, `"sum"`, `"same"` (rows that differ are not merged at all), `"first by opened_at"`, `"last by closed_at"` or
 /// `"mean by volume"`; without it the new value stays. A field of type `Timestamp` is stored in two columns, the second of which is
 /// called `<name>_nanos`; attributes name, and mean, the first.
 ///

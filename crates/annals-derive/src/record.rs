@@ -26,6 +26,7 @@ pub(crate) struct Record {
     pub(crate) time: Option<(Mention, Interval)>,
     pub(crate) key: Vec<Mention>,
     pub(crate) on_conflict: OnConflict,
+    pub(crate) newer_by: Option<Mention>,
     pub(crate) merge: Vec<Merged>,
     pub(crate) segment_by: Option<Mention>,
     pub(crate) order_by: Vec<Sort>,
@@ -56,6 +57,8 @@ impl Record {
             .and_then(|name| mentions.find(name));
         let key = mentions.key(attributes.key.as_ref(), time);
         let merge = mentions.merge(&key);
+        let newer_by = attributes.on_conflict.as_ref();
+        let newer_by = newer_by.and_then(|on_conflict| mentions.newer_by(on_conflict, &key));
         let segment_by = attributes
             .segment_by
             .as_ref()
@@ -85,6 +88,7 @@ impl Record {
                 .on_conflict
                 .map(SpannedValue::into_inner)
                 .unwrap_or_default(),
+            newer_by,
             merge,
             segment_by,
             order_by,

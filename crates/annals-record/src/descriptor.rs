@@ -19,6 +19,8 @@ pub struct Descriptor {
     /// What becomes of two values under [`OnConflict::Merge`], column by column; of a column that is
     /// not here the new value.
     pub merge: &'static [(usize, Merge)],
+    /// Position of the column that orders the versions of a row, for [`OnConflict::Newer`].
+    pub newer_by: Option<usize>,
     /// Time range that one chunk covers, where tables are hypertables.
     pub chunk: Option<ChunkInterval>,
     /// Column whose values share a compressed segment.
@@ -40,6 +42,7 @@ impl Descriptor {
             time: None,
             on_conflict: OnConflict::Ignore,
             merge: &[],
+            newer_by: None,
             chunk: None,
             segment_by: None,
             order_by: &[],
@@ -59,6 +62,13 @@ impl Descriptor {
     #[must_use]
     pub const fn with_merge(mut self, merge: &'static [(usize, Merge)]) -> Self {
         self.merge = merge;
+        self
+    }
+
+    /// Sets the column that orders the versions of a row.
+    #[must_use]
+    pub const fn with_newer_by(mut self, column: usize) -> Self {
+        self.newer_by = Some(column);
         self
     }
 
@@ -164,6 +174,10 @@ pub enum OnConflict {
     /// As [`Merge`](Self::Merge), and every row counts: for a writer whose rows nobody sends again, since
     /// the writer's own retries are told apart by the ledger.
     MergeEach,
+    /// The version of the row that is newer by a column of theirs stays
+    /// ([`Descriptor::newer_by`]); of equal ones the one that is there. A column with a [`Merge`] is merged when
+    /// the row is replaced.
+    Newer,
 }
 
 impl OnConflict {
@@ -201,6 +215,9 @@ pub enum Merge {
         /// Position of the column that is the weight.
         weight: usize,
     },
+    /// No value: rows that differ here are no versions of each other, and the one that is there stays whatever
+    /// the new one says.
+    Same,
 }
 
 /// Length of the time range of one chunk.

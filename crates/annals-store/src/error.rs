@@ -53,6 +53,18 @@ pub enum Error {
     /// A record that no row of its table can hold, found before anything was written.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// A table refused a row of those that were to be written together or not at all.
+    #[error("row {row} of those for {table:?} was refused: {reason}")]
+    RowRefused {
+        /// The table.
+        table: &'static str,
+        /// Which, counted from 0.
+        row: usize,
+        /// What the database said.
+        reason: String,
+        /// Its SQLSTATE, or SQLite's code.
+        code: Option<String>,
+    },
     /// Migrating failed.
     #[error(transparent)]
     Migration(#[from] MigrationError),
@@ -178,6 +190,15 @@ pub enum WriteError {
     Dropped {
         /// How many.
         rows: usize,
+    },
+    /// Rows that were to be written together or not at all were refused.
+    #[error("none of {rows} rows was written: {cause}")]
+    Refused {
+        /// How many there were.
+        rows: usize,
+        /// What the database said.
+        #[source]
+        cause: Arc<Error>,
     },
     /// The database will not take rows like these until somebody changes something.
     #[error(
@@ -326,7 +347,7 @@ impl Error {
             Self::Connect { source, .. } if source.is_invalid_data() => Action::Stop,
             Self::Connect { source, .. } | Self::Statement { source, .. } => source.action(),
             Self::TimedOut { .. } => Action::Retry,
-            Self::Refused(_) => Action::Isolate,
+            Self::Refused(_) | Self::RowRefused { .. } => Action::Isolate,
             _ => Action::Stop,
         }
     }
@@ -336,6 +357,7 @@ impl Error {
     pub fn code(&self) -> Option<String> {
         match self {
             Self::Connect { source, .. } | Self::Statement { source, .. } => source.code(),
+            Self::RowRefused { code, .. } => code.clone(),
             _ => None,
         }
     }

@@ -115,6 +115,30 @@ impl<R: Record> Writer<R> {
         self.submit(records, true).await?.await
     }
 
+    /// Writes records in one transaction, all or none, and answers once they are committed. Nothing of them is ever
+    /// parked.
+    ///
+    /// Waits while the database is away. Dropping the future takes them back unless they are on their way.
+    ///
+    /// # Errors
+    ///
+    /// None was written: one is refused by its table ([`WriteError::Refused`]), there are more than a batch takes
+    /// ([`WriteError::TooLarge`]), there was no room, or nothing can be written until somebody changes something.
+    pub async fn write_whole(&self, records: Vec<R>) -> Result<(), WriteError> {
+        let rows = records.len();
+        if rows == 0 {
+            return Ok(());
+        }
+        let bytes = records.iter().map(key::estimated_size).sum();
+        if rows > self.engine.queue.part_rows() || bytes > self.engine.queue.part_bytes() {
+            Counts::add(&self.engine.counts.refused, rows);
+            return Err(WriteError::TooLarge { rows, bytes });
+        }
+        let (request, ticket) = Request::whole(rows);
+        self.accept(&Arc::new(request), records, bytes).await?;
+        ticket.await.map(|_| ())
+    }
+
     /// Takes records and answers at once; the ticket tells the outcome. Under
     /// [`Overflow::Block`] it waits for room first.
     ///
@@ -269,9 +293,12 @@ impl<R: Record> Writer<R> {
         let engine = &self.engine;
         let rows = records.len();
         let (hot, late) = if engine.any_compressed() {
+            let is_hot = |record: &R| engine.lane_of(record) == Lane::Hot;
+            // What commits together takes one lane.
+            let all_late = request.whole && !records.iter().all(is_hot);
             records
                 .into_iter()
-                .partition(|record| engine.lane_of(record) == Lane::Hot)
+                .partition(|record| !all_late && is_hot(record))
         } else {
             (records, Vec::new())
         };

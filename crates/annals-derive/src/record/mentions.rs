@@ -1,12 +1,12 @@
 //! Finds the fields whose columns the attributes of a record name.
 
-use darling::error::Accumulator;
+use darling::{error::Accumulator, util::SpannedValue};
 use proc_macro2::Span;
 use syn::ext::IdentExt;
 
 use super::Field;
 use crate::{
-    attributes::{Text, Texts, at},
+    attributes::{OnConflict, Text, Texts, at},
     names,
 };
 
@@ -45,6 +45,7 @@ pub(crate) enum Rule {
     Greatest,
     Sum,
     Mean(Mention),
+    Same,
 }
 
 /// Resolves names, and collects what is wrong with them.
@@ -114,6 +115,26 @@ impl Mentions<'_> {
         index
     }
 
+    /// The column that orders the versions of a row; one of the key is the same in all of them.
+    pub(super) fn newer_by(
+        &mut self,
+        on_conflict: &SpannedValue<OnConflict>,
+        key: &[Mention],
+    ) -> Option<Mention> {
+        let OnConflict::Newer(column) = on_conflict.as_ref() else {
+            return None;
+        };
+        let mention = self.find_at(column, on_conflict.span())?;
+        if key.iter().any(|column| column.field == mention.field) {
+            let message = format!(
+                "`{}` is in the key: no version of a row is newer by it",
+                self.column(mention)
+            );
+            self.errors.push(at(mention.span, message));
+        }
+        Some(mention)
+    }
+
     /// What the fields say of merging; a column of the key has only one value.
     pub(super) fn merge(&mut self, key: &[Mention]) -> Vec<Merged> {
         let fields = self.fields;
@@ -142,13 +163,14 @@ impl Mentions<'_> {
             ["min"] => Some(Rule::Least),
             ["max"] => Some(Rule::Greatest),
             ["sum"] => Some(Rule::Sum),
+            ["same"] => Some(Rule::Same),
             ["first", "by", other] => self.find_at(other, span).map(Rule::First),
             ["last", "by", other] => self.find_at(other, span).map(Rule::Last),
             ["mean", "by", other] => self.find_at(other, span).map(Rule::Mean),
             _ => {
                 self.errors.push(at(
                     span,
-                    "`merge` is \"min\", \"max\", \"sum\", \"first by COLUMN\", \"last by COLUMN\" or \
+                    "`merge` is \"min\", \"max\", \"sum\", \"same\", \"first by COLUMN\", \"last by COLUMN\" or \
                      \"mean by COLUMN\"",
                 ));
                 None

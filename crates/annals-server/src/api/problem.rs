@@ -142,7 +142,9 @@ impl From<annals_store::Error> for Problem {
 /// How HTTP calls what a table's life refuses; nothing for what is not its asker's to mend.
 fn of_lifecycle(refused: &LifecycleError) -> Option<StatusCode> {
     Some(match refused {
-        LifecycleError::Interval { .. } | LifecycleError::Policy { .. } => StatusCode::BAD_REQUEST,
+        LifecycleError::Interval { .. }
+        | LifecycleError::Policy { .. }
+        | LifecycleError::Owner { .. } => StatusCode::BAD_REQUEST,
         LifecycleError::NoTable { .. } | LifecycleError::NoChunk { .. } => StatusCode::NOT_FOUND,
         LifecycleError::Busy { .. } | LifecycleError::TakenOver { .. } => StatusCode::CONFLICT,
         LifecycleError::Unsupported { .. }

@@ -17,7 +17,7 @@ const STEP: i64 = 10_000;
 const BATCH: u64 = 1_000;
 
 impl Lifecycle {
-    /// Deletes the rows of one owner, a value of the column by which the table is segmented: all of them, or
+    /// Deletes the rows of one owner, a value of the column that says whose a row is: all of them, or
     /// those that are older. In bounded steps, each a transaction; a step that would decompress more rows than
     /// the server allows in one is divided. Tells the rows that are gone as it goes, and gives their number, each
     /// counted just before it is deleted.
@@ -32,6 +32,8 @@ impl Lifecycle {
         dry_run: bool,
         told: Told<'_, u64>,
     ) -> Result<u64> {
+        let owner = self.table.owner_named(owner)?;
+        let owner = owner.as_str();
         if self.table.owner_column().is_none() {
             return Err(LifecycleError::Policy {
                 table: self.table.label().to_owned(),
@@ -87,12 +89,12 @@ impl Lifecycle {
         }
         let ends = match self.table.names().dialect() {
             Dialect::Postgres => [
-                "SELECT (extract(epoch FROM min({time})) * 1000000)::bigint FROM {table} WHERE {owner} = $1 HAVING count(*) > 0",
-                "SELECT (extract(epoch FROM max({time})) * 1000000)::bigint FROM {table} WHERE {owner} = $1 HAVING count(*) > 0",
+                "SELECT (extract(epoch FROM min({time})) * 1000000)::bigint FROM {table} WHERE {is_owner} HAVING count(*) > 0",
+                "SELECT (extract(epoch FROM max({time})) * 1000000)::bigint FROM {table} WHERE {is_owner} HAVING count(*) > 0",
             ],
             Dialect::Sqlite => [
-                "SELECT min({time}) FROM {table} WHERE {owner} = $1 HAVING count(*) > 0",
-                "SELECT max({time}) FROM {table} WHERE {owner} = $1 HAVING count(*) > 0",
+                "SELECT min({time}) FROM {table} WHERE {is_owner} HAVING count(*) > 0",
+                "SELECT max({time}) FROM {table} WHERE {is_owner} HAVING count(*) > 0",
             ],
         };
         let mut found = [0; 2];
@@ -114,8 +116,7 @@ impl Lifecycle {
     }
 
     async fn count_of(&self, owner: &str, (from, until): (i64, i64)) -> Result<u64> {
-        let sql =
-            "SELECT count(*) FROM {table} WHERE {owner} = $1 AND {time} >= $2 AND {time} < $3";
+        let sql = "SELECT count(*) FROM {table} WHERE {is_owner} AND {time} >= $2 AND {time} < $3";
         let values = vec![
             Value::Text(owner.to_owned()),
             Value::Timestamp(from),
@@ -209,9 +210,9 @@ enum Step {
 }
 
 const COUNT: &str =
-    "SELECT count(*) FROM {table} WHERE {owner} = $1 AND {time} >= $2 AND {time} < $3";
+    "SELECT count(*) FROM {table} WHERE {is_owner} AND {time} >= $2 AND {time} < $3";
 
-const DELETE: &str = "DELETE FROM {table} WHERE {owner} = $1 AND {time} >= $2 AND {time} < $3";
+const DELETE: &str = "DELETE FROM {table} WHERE {is_owner} AND {time} >= $2 AND {time} < $3";
 
 impl DeleteOf {
     fn is_too_much(&self, rows: i64) -> bool {

@@ -83,6 +83,18 @@ pub enum LifecycleError {
         /// The table.
         table: String,
     },
+    /// An owner whom the table cannot have.
+    #[error(
+        "{owner:?} owns nothing in {table}: its column {column:?} holds UUIDs such as 7f0c2a9e-8d1b-4b52-9d3f-1f2a3b4c5d6e"
+    )]
+    Owner {
+        /// The table.
+        table: String,
+        /// The column that says whose a row is.
+        column: &'static str,
+        /// Who was named, shortened.
+        owner: String,
+    },
     /// A policy that a table of this kind cannot have.
     #[error("{table} cannot have a policy of {kind}: {why}")]
     Policy {

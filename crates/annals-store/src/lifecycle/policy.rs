@@ -191,6 +191,10 @@ impl Lifecycle {
     /// A table of this kind or this backend cannot have it, or the database failed.
     pub async fn set_policy(&self, policy: &Policy) -> Result<()> {
         self.check_policy(policy).await?;
+        let policy = &Policy {
+            owner: self.owner_named(policy.owner.as_deref())?,
+            ..policy.clone()
+        };
         self.keep_policy(policy).await?;
         self.forget_run(policy).await?;
         if policy.kind == PolicyKind::Compression {
@@ -230,6 +234,7 @@ impl Lifecycle {
                     )
                     .into());
                 }
+                self.owner_named(policy.owner.as_deref())?;
                 if let (Some(why), Some(_)) = (self.table.whole_only(), &policy.owner) {
                     return Err(refused(why).into());
                 }
@@ -244,6 +249,12 @@ impl Lifecycle {
             }
         }
         Ok(())
+    }
+
+    /// An owner as the table's column has it, if there is one.
+    fn owner_named(&self, owner: Option<&str>) -> Result<Option<String>> {
+        let named = owner.map(|owner| self.table.owner_named(owner));
+        Ok(named.transpose()?)
     }
 
     async fn keep_policy(&self, policy: &Policy) -> Result<()> {
@@ -294,6 +305,8 @@ impl Lifecycle {
     ///
     /// The database failed.
     pub async fn remove_policy(&self, kind: PolicyKind, owner: Option<&str>) -> Result<bool> {
+        let owner = self.owner_named(owner)?;
+        let owner = owner.as_deref();
         let found = Settings::read(&self.store)
             .await?
             .of(&self.table)

@@ -2,10 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use annals_record::{Column, Descriptor, Record, Timestamp};
+use annals_record::{Column, ColumnType, Descriptor, Record, Timestamp, Uuid};
 use futures_util::future::BoxFuture;
 
-use super::Interval;
+use super::{Interval, LifecycleError};
 use crate::{
     Result, Store,
     sql::{Dialect, Names, Sql, quoted},
@@ -133,16 +133,45 @@ impl AgingTable {
         self.descriptor
     }
 
-    /// A statement in which `{table}` is this table, and `{time}`, `{oldest_by}` and `{owner}` are columns of it.
+    /// A statement in which `{table}` is this table, `{time}` and `{oldest_by}` are columns of it, and `{is_owner}` says
+    /// that a row is of the owner whom parameter `$1` names.
     pub(super) fn statement(&self, template: &str) -> Sql {
-        let owner = self.owner_column().map_or("", |column| column.name);
         Sql::vouched(
             template
                 .replace("{table}", &self.full_name())
                 .replace("{time}", &quoted(self.time()))
                 .replace("{oldest_by}", &quoted(self.oldest_by()))
-                .replace("{owner}", &quoted(owner)),
+                .replace("{is_owner}", &self.is_owner()),
         )
+    }
+
+    fn is_owner(&self) -> String {
+        let Some(column) = self.owner_column() else {
+            return "FALSE".to_owned();
+        };
+        let cast = match (self.names.dialect(), column.ty) {
+            (Dialect::Postgres, ColumnType::Uuid) => "::uuid",
+            _ => "",
+        };
+        format!("{} = $1{cast}", quoted(column.name))
+    }
+
+    /// An owner as its column has it.
+    ///
+    /// # Errors
+    ///
+    /// The column holds UUIDs, and this is none.
+    pub(super) fn owner_named(&self, owner: &str) -> Result<String, LifecycleError> {
+        match self.owner_column() {
+            Some(column) if column.ty == ColumnType::Uuid => Uuid::try_parse(owner)
+                .map(|id| id.hyphenated().to_string())
+                .map_err(|_| LifecycleError::Owner {
+                    table: self.label.clone(),
+                    column: column.name,
+                    owner: owner.chars().take(64).collect(),
+                }),
+            _ => Ok(owner.to_owned()),
+        }
     }
 
     /// Its full name, quoted.

@@ -15,6 +15,9 @@ pub(crate) fn conflict_clause(
         return String::new();
     }
     let key = key_list(descriptor);
+    if on_conflict == OnConflict::Newer {
+        return newer_clause(dialect, descriptor, &key);
+    }
     let others: Vec<(usize, &Column)> = descriptor
         .columns
         .iter()
@@ -51,6 +54,37 @@ pub(crate) fn conflict_clause(
         changes = format!("({changes}) AND ({})", differ(dialect, &old, &new));
     }
     format!(" ON CONFLICT ({key}) DO UPDATE SET {set} WHERE {changes}")
+}
+
+/// The newer version replaces the row, unless the two are no versions of each other.
+fn newer_clause(dialect: Dialect, descriptor: &Descriptor, key: &str) -> String {
+    let rule_of = |position: usize| descriptor.merge.iter().find(|(at, _)| *at == position);
+    let mut set = Vec::new();
+    let mut conditions = Vec::new();
+    for (position, column) in descriptor.columns.iter().enumerate() {
+        match rule_of(position) {
+            Some((_, Merge::Same)) => conditions.push(match dialect {
+                Dialect::Postgres => {
+                    format!("{} IS NOT DISTINCT FROM {}", target(column), new(column))
+                }
+                Dialect::Sqlite => format!("{} IS {}", target(column), new(column)),
+            }),
+            Some(_) => {
+                let value = merged(dialect, descriptor, position);
+                set.push(format!("{} = {value}", quoted(column.name)));
+            }
+            None if descriptor.key.contains(&position) && column.ty != ColumnType::Nanos => {}
+            None => set.push(format!("{} = {}", quoted(column.name), new(column))),
+        }
+        if descriptor.newer_by == Some(position) {
+            conditions.insert(0, format!("{} > {}", new(column), target(column)));
+        }
+    }
+    format!(
+        " ON CONFLICT ({key}) DO UPDATE SET {} WHERE {}",
+        set.join(", "),
+        conditions.join(" AND ")
+    )
 }
 
 fn target(column: &Column) -> String {
@@ -153,6 +187,32 @@ mod tests {
             " ON CONFLICT (\"symbol\") DO UPDATE SET \"high\" = EXCLUDED.\"high\", \
              \"close\" = EXCLUDED.\"close\" WHERE ROW(target.\"high\", target.\"close\") \
              IS DISTINCT FROM ROW(EXCLUDED.\"high\", EXCLUDED.\"close\")"
+        );
+    }
+
+    #[test]
+    fn a_newer_version_replaces_what_is_its_own_and_merges_what_has_a_rule() {
+        const COLUMNS: &[Column] = &[
+            column("id", ColumnType::Text, false),
+            column("owner", ColumnType::Text, true),
+            column("value", ColumnType::Text, true),
+            column("revision", ColumnType::Int8, false),
+            column("created_at", ColumnType::Timestamp, false),
+        ];
+        const fn column(name: &'static str, ty: ColumnType, nullable: bool) -> Column {
+            Column { name, ty, nullable }
+        }
+        const SPAN: &Descriptor = &Descriptor::new("spans", COLUMNS)
+            .with_key(&[0], OnConflict::Newer)
+            .with_newer_by(3)
+            .with_merge(&[(1, Merge::Same), (4, Merge::Least)]);
+        assert_eq!(
+            conflict_clause(Dialect::Postgres, SPAN, OnConflict::Newer),
+            " ON CONFLICT (\"id\") DO UPDATE SET \"value\" = EXCLUDED.\"value\", \
+             \"revision\" = EXCLUDED.\"revision\", \
+             \"created_at\" = LEAST(target.\"created_at\", EXCLUDED.\"created_at\") \
+             WHERE EXCLUDED.\"revision\" > target.\"revision\" \
+             AND target.\"owner\" IS NOT DISTINCT FROM EXCLUDED.\"owner\""
         );
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Batch<R> {
     pub(crate) ledger: bool,
     /// Dead letters that the rows came from, one each; empty for new rows.
     pub(crate) letters: Vec<Uuid>,
+    /// Whether a row that its table refuses takes all others with it.
+    pub(crate) whole: bool,
     /// Do not even try the table: keep every row as a dead letter, for this reason.
     pub(crate) park_all: Option<ParkReason>,
     /// How many compressed tuples one statement may decompress, when more than the server's default.
@@ -47,6 +49,7 @@ impl<R> Batch<R> {
             on_conflict,
             ledger: true,
             letters: Vec::new(),
+            whole: false,
             park_all: None,
             decompression_limit: None,
             attempts: AtomicU32::new(0),
@@ -92,6 +95,17 @@ impl<R> Batch<R> {
 }
 
 impl<R: Record> Batch<R> {
+    /// What a whole batch says when rows of it are refused; nothing when they are parked, or there are none.
+    pub(crate) fn refusal(&self, refused: &[(usize, ParkReason)]) -> Option<Error> {
+        let (row, reason) = refused.first().filter(|_| self.whole)?;
+        Some(Error::RowRefused {
+            table: R::DESCRIPTOR.table,
+            row: *row,
+            reason: reason.reason.clone(),
+            code: reason.code.clone(),
+        })
+    }
+
     /// The dead letters of refused rows.
     pub(crate) fn letters_of(&self, refused: &[(usize, ParkReason)]) -> Vec<DeadLetter> {
         let attempts = self.attempts.load(Ordering::Relaxed).max(1);

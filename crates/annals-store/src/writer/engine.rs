@@ -238,7 +238,7 @@ impl<R: Record> Engine<R> {
     }
 
     fn divided(&self, job: Job<R>, lane: Lane) -> Vec<Job<R>> {
-        let Some(chunk) = self.chunk else {
+        let Some(chunk) = self.chunk.filter(|_| !job.is_whole()) else {
             return vec![job];
         };
         let jobs = job.split_by_chunk(chunk, MAX_CHUNKS);
@@ -251,8 +251,9 @@ impl<R: Record> Engine<R> {
         }
     }
 
-    fn batch(&self, rows: Vec<R>, lane: Lane) -> Arc<Batch<R>> {
+    fn batch(&self, rows: Vec<R>, lane: Lane, is_whole: bool) -> Arc<Batch<R>> {
         let mut batch = Batch::new(rows, self.on_conflict);
+        batch.whole = is_whole;
         batch.ledger = self.options.ledger;
         batch.conflicts = Arc::clone(&self.conflicts);
         batch.decompression_limit = (lane == Lane::Late).then_some(LATE_DECOMPRESSION_LIMIT);
@@ -261,7 +262,8 @@ impl<R: Record> Engine<R> {
 
     /// Writes one job to its end. Gives back jobs that it was divided into.
     async fn write(&self, mut job: Job<R>, lane: Lane) -> Vec<Job<R>> {
-        let mut batch = self.batch(std::mem::take(&mut job.rows), lane);
+        let is_whole = job.is_whole();
+        let mut batch = self.batch(std::mem::take(&mut job.rows), lane, is_whole);
         let mut in_doubt = false;
         let mut attempt = 0_u32;
         let mut statement_retries = 0_u32;
@@ -330,12 +332,21 @@ impl<R: Record> Engine<R> {
                     self.queue.hold(Duration::ZERO, Duration::ZERO, job);
                     return Vec::new();
                 }
+                // Neither divided nor parked: all or none.
+                Action::Isolate | Action::Split if is_whole => {
+                    job.rows = rows_of(batch);
+                    job.refuse(error, |returned| {
+                        Counts::add(&self.counts.returned, returned);
+                        self.metrics.returned(returned);
+                    });
+                    return Vec::new();
+                }
                 Action::Isolate | Action::Split if batch.rows.len() > 1 && !exhausted => {
                     job.rows = rows_of(batch);
                     return job.halves();
                 }
                 // A smaller batch may make it in time.
-                Action::Retry if too_slow && batch.rows.len() > 1 => {
+                Action::Retry if too_slow && batch.rows.len() > 1 && !is_whole => {
                     job.rows = rows_of(batch);
                     return job.halves();
                 }
@@ -365,7 +376,7 @@ impl<R: Record> Engine<R> {
                     if job.rows.is_empty() {
                         return Vec::new();
                     }
-                    batch = self.batch(std::mem::take(&mut job.rows), lane);
+                    batch = self.batch(std::mem::take(&mut job.rows), lane, is_whole);
                     let rows = batch.rows.len();
                     // Whoever waited has been told; for what was enqueued nobody else would say it.
                     tracing::error!(
@@ -389,7 +400,7 @@ impl<R: Record> Engine<R> {
             }
             // Nothing of it is committed, so it goes as another batch: the ledger entry of this one
             // may be locked for as long as the server believes in a connection that is gone.
-            batch = self.batch(rows_of(batch), lane);
+            batch = self.batch(rows_of(batch), lane, is_whole);
         }
     }
 
@@ -407,14 +418,18 @@ impl<R: Record> Engine<R> {
         let wanted = std::mem::take(&mut job.rows);
         let any = !wanted.is_empty();
         if withdrawn > 0 {
-            *batch = self.batch(wanted, lane);
+            *batch = self.batch(wanted, lane, job.is_whole());
         }
         any
     }
 
     /// Keeps rows of a frozen chunk. When others are among them, divides the job by chunks instead.
     fn hold(&self, job: Job<R>, error: &Error, attempt: u32) -> Vec<Job<R>> {
-        let chunks = job.split_by_chunk(self.chunk.unwrap_or(i64::MAX), 1);
+        let chunks = if job.is_whole() {
+            vec![job]
+        } else {
+            job.split_by_chunk(self.chunk.unwrap_or(i64::MAX), 1)
+        };
         if chunks.len() > 1 {
             return chunks;
         }

@@ -84,7 +84,8 @@ impl<R: Record> Job<R> {
         }
     }
 
-    /// Leaves one row for each key: the last for records that are updated, else the first.
+    /// Leaves one row for each key: the last for records that are updated, the newest for those that have
+    /// versions, else the first.
     ///
     /// `state` hashes the rows' keys. Rows that give way are kept: should the table refuse the one that
     /// stayed, they get their turn. Where rows are merged they get it in any case, since the table does
@@ -127,6 +128,7 @@ impl<R: Record> Job<R> {
             any = true;
             let (stays, goes) = match self.on_conflict {
                 OnConflict::Update => (position, *kept),
+                OnConflict::Newer if self.is_newer(position, *kept) => (position, *kept),
                 _ => (*kept, position),
             };
             if let Some(slot) = gives_way.get_mut(goes) {
@@ -137,6 +139,16 @@ impl<R: Record> Job<R> {
         if any {
             self.take_out(&gives_way);
         }
+    }
+
+    fn is_newer(&self, position: usize, than: usize) -> bool {
+        let version = |at: usize| self.rows.get(at).map(key::version);
+        version(position) > version(than)
+    }
+
+    /// Whether its rows are to commit together or not at all; it is then of one request.
+    pub(super) fn is_whole(&self) -> bool {
+        self.taken.requests.iter().any(|request| request.whole)
     }
 
     fn take_out(&mut self, gives_way: &[Option<usize>]) {
@@ -276,6 +288,22 @@ impl<R: Record> Job<R> {
         }
     }
 
+    /// Fails the one request to which all rows belong. `book` hears the number of rows first.
+    pub(super) fn refuse(self, error: crate::Error, book: impl FnOnce(usize)) {
+        let requests = self.taken.requests.clone();
+        let cause = Arc::new(error);
+        let rows = self.rows.len() + self.superseded.len();
+        book(rows);
+        // Room and keys go back before anybody hears of it.
+        drop(self);
+        for request in requests {
+            request.fail(|_| crate::WriteError::Refused {
+                rows,
+                cause: Arc::clone(&cause),
+            });
+        }
+    }
+
     /// Keeps the rows of some requests. A row whose winner goes is promoted to a row.
     fn retain_requests(&mut self, keep: impl Fn(usize) -> bool) -> usize {
         let before = self.rows.len() + self.superseded.len();
@@ -383,10 +411,23 @@ impl<R: Record> Job<R> {
     }
 }
 
-/// Of rows with one key the one that would have stayed: the last when updated, else the first.
-fn heir<R>(others: &mut Vec<Superseded<R>>, on_conflict: OnConflict) -> Option<Superseded<R>> {
+/// Of rows with one key the one that would have stayed: the last when updated, the newest of versions, else
+/// the first.
+fn heir<R: Record>(
+    others: &mut Vec<Superseded<R>>,
+    on_conflict: OnConflict,
+) -> Option<Superseded<R>> {
     match on_conflict {
         OnConflict::Update => others.pop(),
+        OnConflict::Newer => {
+            let versions = others.iter().enumerate();
+            // Of equal versions the first: it would be the one that is there.
+            let newest = versions
+                .rev()
+                .max_by_key(|(_, other)| key::version(&other.row));
+            let newest = newest.map(|(position, _)| position)?;
+            Some(others.remove(newest))
+        }
         _ if others.is_empty() => None,
         _ => Some(others.remove(0)),
     }

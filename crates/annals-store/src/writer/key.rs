@@ -175,28 +175,39 @@ sink!(('a) All<'a>);
 
 /// The time of a record in microseconds, if it has one.
 pub(crate) fn time<R: Record>(record: &R) -> Option<i64> {
-    let position = R::DESCRIPTOR.time?;
+    at(record, R::DESCRIPTOR.time?)
+}
+
+/// What orders the versions of a record; the smallest of all for one that has no such column.
+pub(crate) fn version<R: Record>(record: &R) -> i64 {
+    let column = R::DESCRIPTOR.newer_by;
+    column
+        .and_then(|column| at(record, column))
+        .unwrap_or(i64::MIN)
+}
+
+fn at<R: Record>(record: &R, position: usize) -> Option<i64> {
     let mut sink = At {
         position,
         column: 0,
-        micros: None,
+        value: None,
     };
     record.encode(&mut sink);
-    sink.micros
+    sink.value
 }
 
 /// Remembers the value of one column of eight bytes.
 struct At {
     position: usize,
     column: usize,
-    micros: Option<i64>,
+    value: Option<i64>,
 }
 
 impl Take for At {
     #[inline]
     fn take(&mut self, bytes: &[u8]) {
         if self.column == self.position {
-            self.micros = bytes.try_into().ok().map(i64::from_be_bytes);
+            self.value = bytes.try_into().ok().map(i64::from_be_bytes);
         }
         self.column += 1;
     }

@@ -359,12 +359,17 @@ impl<R> Queue<R> {
             let full = rows > 0
                 && (rows + part.records.len() > self.batch_rows
                     || bytes + part.bytes > self.batch_bytes);
-            if full {
+            // What commits together or not at all is a batch of its own.
+            let alone = part.request.whole;
+            if full || (alone && rows > 0) {
                 break;
             }
             rows += part.records.len();
             bytes += part.bytes;
             taken.extend(waiting.remove(at));
+            if alone {
+                break;
+            }
         }
         if taken.is_empty() {
             // What the hot lane still has may yet become work for the late one.

@@ -45,6 +45,8 @@ impl Future for Ticket {
 pub(super) struct Request {
     /// Whether somebody waits, who can take rows back; enqueued rows have nobody but us.
     pub(super) awaited: bool,
+    /// Whether its rows are to commit together or not at all.
+    pub(super) whole: bool,
     progress: Mutex<Progress>,
 }
 
@@ -79,6 +81,16 @@ impl Progress {
 }
 
 impl Request {
+    /// Of rows that somebody waits for, and that commit together or not at all.
+    pub(super) fn whole(rows: usize) -> (Self, Ticket) {
+        let (request, ticket) = Self::new(rows, true);
+        let request = Self {
+            whole: true,
+            ..request
+        };
+        (request, ticket)
+    }
+
     pub(super) fn new(rows: usize, awaited: bool) -> (Self, Ticket) {
         let (sender, receiver) = oneshot::channel();
         let progress = Progress {
@@ -90,6 +102,7 @@ impl Request {
         (
             Self {
                 awaited,
+                whole: false,
                 progress: Mutex::new(progress),
             },
             Ticket { receiver, rows },

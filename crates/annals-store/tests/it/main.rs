@@ -20,4 +20,6 @@ mod queries;
 mod replay;
 mod round_trip;
 mod tls;
+mod together;
+mod versions;
 mod writing;

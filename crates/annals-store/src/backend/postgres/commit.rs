@@ -133,6 +133,9 @@ impl<R: Record> Attempt<'_, R> {
             },
             None => self.write_rows(tells_new).await?,
         };
+        if let Some(error) = self.batch.refusal(&written.refused) {
+            return Err(error);
+        }
         self.settle_letters(&written).await?;
         if let Some(companion) = companion {
             if !tells_new {

@@ -70,6 +70,9 @@ fn run<R: Record>(
         ),
         None => insert(&transaction, names, batch, companion.map(Told::of))?,
     };
+    if let Some(error) = batch.refusal(&refused) {
+        return Err(into_sqlite(error));
+    }
     settle_letters(&transaction, names, batch, &refused)?;
     if let Some(companion) = companion
         && !told.is_empty()
