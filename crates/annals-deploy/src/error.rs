@@ -48,12 +48,14 @@ pub enum Error {
     #[error("{0}; nothing of this batch was stored")]
     Span(#[from] SpanError),
     /// More spans at once than one transaction may have.
-    #[error("{spans} spans are more than the {most} that are written together; send them in parts")]
+    #[error(
+        "{spans} spans of {bytes} bytes are more than are written together, which is 10,000 and 16 MiB; send them in parts"
+    )]
     TooManySpans {
         /// How many came.
         spans: usize,
-        /// How many may come.
-        most: usize,
+        /// Roughly how large they are.
+        bytes: usize,
     },
     /// A trace that belongs to another workspace, or is not a continuation of the token's.
     #[error("the trace {trace_id:?} is somebody else's; nothing of this batch was stored")]

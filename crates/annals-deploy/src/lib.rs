@@ -8,6 +8,7 @@
 //! | [`intake`] | such a span becomes a row: attributes with a prefix become columns, and all are kept |
 //! | [`row`] | the tables: spans, the directory of traces, workspaces |
 //! | [`sink`] | where a recorder's spans go: the database, memory, or two places at once |
+//! | `directory` | keeps the directory of traces, and workspaces that are made on first use, with each batch |
 //! | [`store`] | the database: writes that are acknowledged once they are committed |
 //! | [`workspace`] | ids of workspaces, and their making and deletion |
 //! | [`read`] | every question that is asked of traces, each within one workspace |
@@ -17,6 +18,7 @@
 //!
 //! This crate knows no protocol.
 
+mod directory;
 pub mod error;
 pub mod intake;
 pub mod life;

@@ -111,8 +111,6 @@ pub struct DeploymentTrace {
     pub workspace_id: Uuid,
     /// The trace that it continues.
     pub parent_trace_id: Option<String>,
-    /// The span there under which it hangs.
-    pub parent_span_id: Option<String>,
     /// When its earliest span began.
     pub start_time: TimestampMicros,
     /// When its latest span began, to find its spans by.

@@ -67,6 +67,9 @@ CREATE INDEX deployment_trace_span_linked_idx
     ON deployment_trace_span (parent_trace_id)
     WHERE parent_trace_id IS NOT NULL;
 
+-- Where there are no chunks, the oldest rows are found by it.
+CREATE INDEX deployment_trace_span_start_time_idx ON deployment_trace_span (start_time);
+
 -- One row for each trace, kept in the transaction of its spans: whose it is and where in time it lies, so that a trace by
 -- id touches only the chunks that hold it. An ordinary table, from which a foreign key may point to the workspace: a
 -- batch that meets a workspace that is just being deleted waits, and fails or makes it anew.
@@ -74,7 +77,6 @@ CREATE TABLE deployment_trace (
     trace_id        TEXT PRIMARY KEY,
     workspace_id    UUID NOT NULL REFERENCES workspace (id) ON DELETE CASCADE,
     parent_trace_id TEXT,
-    parent_span_id  TEXT,
     start_time      TIMESTAMPTZ NOT NULL,
     last_start_time TIMESTAMPTZ NOT NULL
 );

@@ -63,11 +63,12 @@ CREATE INDEX {deployment_trace_span_linked_idx}
     ON {deployment_trace_span} (parent_trace_id)
     WHERE parent_trace_id IS NOT NULL;
 
+CREATE INDEX {deployment_trace_span_start_time_idx} ON {deployment_trace_span} (start_time);
+
 CREATE TABLE {deployment_trace} (
     trace_id        TEXT PRIMARY KEY NOT NULL,
     workspace_id    TEXT NOT NULL REFERENCES {workspace} (id) ON DELETE CASCADE,
     parent_trace_id TEXT,
-    parent_span_id  TEXT,
     start_time      INTEGER NOT NULL,
     last_start_time INTEGER NOT NULL
 ) STRICT;
