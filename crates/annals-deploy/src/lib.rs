@@ -43,8 +43,8 @@ pub use read::{
     WorkspaceReads,
 };
 pub use recorder::{
-    Action, Check, Eligibility, Evaluation, Execution, Job, Limits, Planning, ReconcileTarget,
-    RecorderOptions,
+    Action, Check, Eligibility, Evaluation, Execution, Job, Limits, MetadataValue, Planning,
+    ReconcileTarget, RecorderOptions,
 };
 pub use row::{DeploymentSpan, DeploymentTrace, Workspace};
 pub use sink::{Both, MemoryStore, SpanSink};

@@ -4,110 +4,52 @@
 //! down. Persisting is the one thing that waits, and may be left to the background.
 //!
 //! Every started thing ends when it is dropped, so a `?` in the middle of a deployment leaves a whole trace.
+//!
+//! | Module | What lives there |
+//! |---|---|
+//! | `options` | how a reconciliation is recorded, and its limits |
+//! | `journal` | what a recorder and everything that it started share: the one lock, sequence and depth |
+//! | `noted` | a span as the recorder has it, and what it is in OpenTelemetry's model |
+//! | `status` | what children say about whatever contains them |
+//! | `attributes`, `value` | what people note, made so that every store can hold it |
+//! | `guard` | what every started thing has in common |
+//! | `phases`, `parts` | planning, eligibility, execution; evaluations, checks, jobs, actions |
+//! | `persist`, `background` | what has changed goes to a store, with somebody who waits and without |
 
-use std::{sync::Arc, time::Duration};
+mod attributes;
+mod background;
+mod guard;
+mod journal;
+mod noted;
+mod options;
+mod parts;
+mod persist;
+mod phases;
+mod status;
+mod value;
+
+use std::{fmt, sync::Arc};
 
 use annals_record::Timestamp;
 
+pub use options::{Limits, RecorderOptions};
+pub use parts::{Action, Check, Evaluation, Job};
+pub use phases::{Eligibility, Execution, Planning};
+pub use value::MetadataValue;
+
 use crate::{
-    CheckResult, Decision, EvaluationResult, OtelSpan, Result, SpanSink, Status, StepResult,
-    TokenError, TokenKeys, TraceToken, Trigger, WorkspaceId,
+    NodeType, OtelSpan, Phase, Result, SpanSink, Status, TokenError, TokenKeys, WorkspaceId,
 };
-
-/// What one recorder keeps at most. What is beyond is counted in the attributes `dropped_events`, `dropped_attributes` and
-/// `dropped_spans` (under the prefix), and in the metric `annals_deploy_dropped_total`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Spans of a trace.
-    pub spans: usize,
-    /// Events of a span.
-    pub events: usize,
-    /// Attributes of a span, those of its own that it always has not counted.
-    pub attributes: usize,
-    /// Bytes of a name, a message, a key or a text value; longer ones are cut and end with `…`.
-    pub text_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            spans: 10_000,
-            events: 1_000,
-            attributes: 256,
-            text_bytes: 16 << 10,
-        }
-    }
-}
-
-/// How a reconciliation is recorded.
-#[derive(Clone, Debug)]
-#[must_use = "nothing is recorded before `start`"]
-pub struct RecorderOptions {}
-
-impl RecorderOptions {
-    /// What set it off; also in the root's name.
-    pub fn trigger(self, trigger: Trigger) -> Self {
-        let _ = trigger;
-        self
-    }
-
-    /// The deployment. Without it, it is the UUID at the end of the release target's key, if there is one.
-    pub fn deployment(self, deployment_id: impl Into<String>) -> Self {
-        let _ = deployment_id.into();
-        self
-    }
-
-    /// Where it is persisted.
-    pub fn store(self, store: Arc<dyn SpanSink>) -> Self {
-        let _ = store;
-        self
-    }
-
-    /// The keys with which tokens for external systems are signed.
-    pub fn tokens(self, keys: TokenKeys) -> Self {
-        let _ = keys;
-        self
-    }
-
-    /// Another prefix of attributes than `ctrlplane.`.
-    pub fn prefix(self, prefix: impl Into<String>) -> Self {
-        let _ = prefix.into();
-        self
-    }
-
-    /// Persists what has changed this often while it runs, so that a running or crashed deployment can be seen. Needs a store and
-    /// a Tokio runtime at the start.
-    pub fn incremental(self, every: Duration) -> Self {
-        let _ = every;
-        self
-    }
-
-    /// How long persisting may take; 30 s when not set.
-    pub fn persist_timeout(self, timeout: Duration) -> Self {
-        let _ = timeout;
-        self
-    }
-
-    /// What is kept at most.
-    pub fn limits(self, limits: Limits) -> Self {
-        let _ = limits;
-        self
-    }
-
-    /// Begins to record.
-    #[must_use = "what is dropped has ended"]
-    pub fn start(self) -> ReconcileTarget {
-        todo!()
-    }
-}
+use guard::Guard;
+use journal::{Journal, ROOT, Start};
 
 /// Records one reconciliation of one release target.
 ///
 /// When it is dropped before [`complete`](Self::complete), the trace is completed with the status of its worst part, or as aborted
 /// in a panic; and when there is a store, what was not persisted is handed to the background.
-#[derive(Debug)]
-pub struct ReconcileTarget {}
+pub struct ReconcileTarget {
+    journal: Arc<Journal>,
+}
 
 impl ReconcileTarget {
     /// Begins to record, with nowhere to persist to yet; see [`persist_to`](Self::persist_to).
@@ -133,12 +75,11 @@ impl ReconcileTarget {
         workspace: WorkspaceId,
         release_target_key: impl Into<String>,
     ) -> RecorderOptions {
-        let _ = (workspace, release_target_key.into());
-        todo!()
+        RecorderOptions::new(workspace, release_target_key.into())
     }
 
     /// How to record what continues the trace of a job, which its token tells: every span is linked to that trace, and the root
-    /// hangs under the job's span.
+    /// hangs under the job's span. The token is not kept; the keys are, for jobs of its own.
     ///
     /// # Errors
     ///
@@ -148,270 +89,145 @@ impl ReconcileTarget {
         token: &str,
         keys: &TokenKeys,
     ) -> Result<RecorderOptions, TokenError> {
-        let _ = (workspace, token, keys);
-        todo!()
+        RecorderOptions::continuing(workspace, token, keys)
     }
 
     /// The trace's id: 32 hexadecimal digits.
     #[must_use]
     pub fn root_trace_id(&self) -> &str {
-        todo!()
+        &self.journal.constants.trace_id
     }
 
     /// The workspace.
     #[must_use]
     pub fn workspace(&self) -> WorkspaceId {
-        todo!()
+        self.journal.constants.workspace
+    }
+
+    /// What is deployed where; `None` when nobody said.
+    #[must_use]
+    pub fn release_target_key(&self) -> Option<&str> {
+        self.journal.constants.release_target_key.as_deref()
+    }
+
+    /// The store that it persists to.
+    #[must_use]
+    pub fn store(&self) -> Option<&Arc<dyn SpanSink>> {
+        self.journal.store.as_ref()
     }
 
     /// Begins the planning phase.
     #[must_use = "what is dropped has ended"]
     pub fn start_planning(&self) -> Planning {
-        todo!()
+        Planning(self.start("Planning", Phase::Planning, NodeType::Phase))
     }
 
     /// Begins the eligibility phase.
     #[must_use = "what is dropped has ended"]
     pub fn start_eligibility(&self) -> Eligibility {
-        todo!()
+        Eligibility(self.start("Eligibility", Phase::Eligibility, NodeType::Phase))
     }
 
     /// Begins the execution phase.
     #[must_use = "what is dropped has ended"]
     pub fn start_execution(&self) -> Execution {
-        todo!()
+        Execution(self.start("Execution", Phase::Execution, NodeType::Phase))
     }
 
     /// Begins an action beside the phases: a verification.
     #[must_use = "what is dropped has ended"]
     pub fn start_action(&self, name: &str) -> Action {
-        let _ = name;
-        todo!()
+        Action(self.start(name, Phase::Action, NodeType::Action))
+    }
+
+    fn start(&self, name: &str, phase: Phase, node_type: NodeType) -> Guard {
+        Guard::start_under(&self.journal, ROOT, Start::new(name, phase, node_type))
     }
 
     /// The job that this is about: the root and every span that begins from now on carry its id.
     pub fn set_job_id(&self, job_id: &str) {
-        let _ = job_id;
-        todo!()
+        let job_id: Arc<str> = self.journal.constants.fit(job_id).into();
+        let mut state = self.journal.state();
+        state.job_id = Some(Arc::clone(&job_id));
+        state.recorder_job_id = Some(Arc::clone(&job_id));
+        state.touch(ROOT, |root| root.job_id = Some(job_id));
     }
 
     /// The release that this is about: the root and every span that begins from now on carry its id.
     pub fn set_release_id(&self, release_id: &str) {
-        let _ = release_id;
-        todo!()
+        let release_id: Arc<str> = self.journal.constants.fit(release_id).into();
+        let mut state = self.journal.state();
+        state.release_id = Some(Arc::clone(&release_id));
+        state.touch(ROOT, |root| root.release_id = Some(release_id));
     }
 
-    /// Ends the root with this status. What is still open is kept as aborted until it ends; a second call changes nothing.
+    /// Sets a free attribute of the root. Attributes that the recorder sets itself stay as they are, and the try is counted.
+    pub fn set_attribute(&self, key: &str, value: impl Into<MetadataValue>) -> &Self {
+        self.journal.set_attribute(ROOT, key, value.into());
+        self
+    }
+
+    /// Ends the root with this status; with that of its worst part if it is [`Status::Running`], which is no end. What is still
+    /// open is kept as aborted until it ends; a second call changes nothing.
     pub fn complete(&self, status: Status) {
-        let _ = status;
-        todo!()
+        let status = Some(status).filter(|status| *status != Status::Running);
+        self.journal.complete(status);
     }
 
-    /// Persists to the store that the recorder has. May be called while the trace runs, and again.
+    /// Persists to the store that the recorder has. May be called while the trace runs, and again: what the store has already
+    /// is not written anew.
     ///
     /// # Errors
     ///
     /// There is no store ([`Error::NoStore`](crate::Error::NoStore)), it failed, or it took too long.
     pub async fn persist(&self) -> Result<()> {
-        todo!()
+        self.journal.persist().await
     }
 
-    /// Persists to another store than the recorder's.
+    /// Persists everything to another store than the recorder's.
     ///
     /// # Errors
     ///
     /// The store failed, or took too long.
     pub async fn persist_to(&self, store: &dyn SpanSink) -> Result<()> {
-        let _ = store;
-        todo!()
+        self.journal.persist_to(store).await
     }
 
     /// The spans as they are now, in OpenTelemetry's model, for an exporter of one's own: those that have ended in the order
     /// of their ends, then those that run in the order of their starts.
     #[must_use]
     pub fn spans(&self) -> Vec<OtelSpan> {
-        todo!()
+        let state = self.journal.state();
+        let ended = state
+            .ended
+            .iter()
+            .filter_map(|index| state.spans.get(*index));
+        let open = state.spans.iter().filter(|span| span.end.is_none());
+        let spans: Vec<_> = ended.chain(open).cloned().collect();
+        drop(state);
+        let constants = &self.journal.constants;
+        spans.iter().map(|span| span.to_otel(constants)).collect()
     }
 
     /// When it began.
     #[must_use]
     pub fn started_at(&self) -> Timestamp {
-        todo!()
+        self.journal.clock.started
     }
 }
 
-/// The planning phase.
-#[derive(Debug)]
-pub struct Planning {}
-
-impl Planning {
-    /// Begins the evaluation of a policy.
-    #[must_use = "what is dropped has ended"]
-    pub fn start_evaluation(&self, name: &str) -> Evaluation {
-        let _ = name;
-        todo!()
-    }
-
-    /// Notes a decision: a span of its own, called by the message.
-    pub fn make_decision(&self, message: &str, decision: Decision) {
-        let _ = (message, decision);
-        todo!()
-    }
-
-    /// Ends the phase; a second call changes nothing.
-    pub fn end(&self) {
-        todo!()
+/// What was started outlives its recorder, and does not keep it from completing.
+impl Drop for ReconcileTarget {
+    fn drop(&mut self) {
+        self.journal.leave(std::thread::panicking());
     }
 }
 
-/// The eligibility phase.
-#[derive(Debug)]
-pub struct Eligibility {}
-
-impl Eligibility {
-    /// Begins a check.
-    #[must_use = "what is dropped has ended"]
-    pub fn start_check(&self, name: &str) -> Check {
-        let _ = name;
-        todo!()
-    }
-
-    /// Notes a decision: a span of its own, called by the message.
-    pub fn make_decision(&self, message: &str, decision: Decision) {
-        let _ = (message, decision);
-        todo!()
-    }
-
-    /// Ends the phase; a second call changes nothing.
-    pub fn end(&self) {
-        todo!()
-    }
-}
-
-/// The execution phase.
-#[derive(Debug)]
-pub struct Execution {}
-
-impl Execution {
-    /// Begins a job; its configuration becomes attributes.
-    #[must_use = "what is dropped has ended"]
-    pub fn trigger_job<'a>(
-        &self,
-        job_type: &str,
-        config: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Job {
-        let _ = (job_type, config.into_iter().count());
-        todo!()
-    }
-
-    /// Begins an action.
-    #[must_use = "what is dropped has ended"]
-    pub fn start_action(&self, name: &str) -> Action {
-        let _ = name;
-        todo!()
-    }
-
-    /// Ends the phase; a second call changes nothing.
-    pub fn end(&self) {
-        todo!()
-    }
-}
-
-/// The evaluation of a policy.
-#[derive(Debug)]
-pub struct Evaluation {}
-
-impl Evaluation {
-    /// Its result.
-    pub fn set_result(&self, result: EvaluationResult, message: &str) -> &Self {
-        let _ = (result, message);
-        todo!()
-    }
-
-    /// Ends it; a second call changes nothing.
-    pub fn end(&self) {
-        todo!()
-    }
-}
-
-/// An eligibility check.
-#[derive(Debug)]
-pub struct Check {}
-
-impl Check {
-    /// Its result.
-    pub fn set_result(&self, result: CheckResult, message: &str) -> &Self {
-        let _ = (result, message);
-        todo!()
-    }
-
-    /// Ends it; a second call changes nothing.
-    pub fn end(&self) {
-        todo!()
-    }
-}
-
-/// A job in another system.
-#[derive(Debug)]
-pub struct Job {}
-
-impl Job {
-    /// The job's id there: it and every span that begins from now on carry it.
-    pub fn set_job_id(&self, job_id: &str) -> &Self {
-        let _ = job_id;
-        todo!()
-    }
-
-    /// A token with which the other system continues this trace under this job, for 24 hours.
-    ///
-    /// # Errors
-    ///
-    /// The recorder has no keys ([`TokenError::NoSecret`]).
-    pub fn token(&self) -> Result<TraceToken, TokenError> {
-        self.token_for(crate::token::DEFAULT_LIFE)
-    }
-
-    /// The same for another time.
-    ///
-    /// # Errors
-    ///
-    /// The recorder has no keys ([`TokenError::NoSecret`]).
-    pub fn token_for(&self, life: Duration) -> Result<TraceToken, TokenError> {
-        let _ = life;
-        todo!()
-    }
-
-    /// How it went, and why.
-    pub fn set_status(&self, status: Status, message: &str) -> &Self {
-        let _ = (status, message);
-        todo!()
-    }
-
-    /// Ends it; a second call changes nothing.
-    pub fn end(&self) {
-        todo!()
-    }
-}
-
-/// An action, made of steps.
-#[derive(Debug)]
-pub struct Action {}
-
-impl Action {
-    /// Notes a step: a span of its own.
-    pub fn add_step(&self, name: &str, result: StepResult, message: &str) -> &Self {
-        let _ = (name, result, message);
-        todo!()
-    }
-
-    /// How it went, and why.
-    pub fn set_status(&self, status: Status, message: &str) -> &Self {
-        let _ = (status, message);
-        todo!()
-    }
-
-    /// Ends it; a second call changes nothing.
-    pub fn end(&self) {
-        todo!()
+impl fmt::Debug for ReconcileTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReconcileTarget")
+            .field("trace_id", &self.root_trace_id())
+            .field("workspace", &self.workspace())
+            .finish_non_exhaustive()
     }
 }
