@@ -1,1 +1,14 @@
 //! Behaviour of deployment traces, on every backend.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod storing;
+mod support;
+mod under_token;
+mod workspaces;
