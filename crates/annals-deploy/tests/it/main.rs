@@ -8,7 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod intake;
 mod storing;
 mod support;
+mod tokens;
 mod under_token;
 mod workspaces;
