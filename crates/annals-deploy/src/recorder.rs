@@ -146,7 +146,7 @@ impl ReconcileTarget {
 
     /// The job that this is about: the root and every span that begins from now on carry its id.
     pub fn set_job_id(&self, job_id: &str) {
-        let job_id: Arc<str> = self.journal.constants.fit(job_id).into();
+        let job_id: Arc<str> = self.journal.constants.fit_id(job_id).into();
         let mut state = self.journal.state();
         state.job_id = Some(Arc::clone(&job_id));
         state.recorder_job_id = Some(Arc::clone(&job_id));
@@ -155,7 +155,7 @@ impl ReconcileTarget {
 
     /// The release that this is about: the root and every span that begins from now on carry its id.
     pub fn set_release_id(&self, release_id: &str) {
-        let release_id: Arc<str> = self.journal.constants.fit(release_id).into();
+        let release_id: Arc<str> = self.journal.constants.fit_id(release_id).into();
         let mut state = self.journal.state();
         state.release_id = Some(Arc::clone(&release_id));
         state.touch(ROOT, |root| root.release_id = Some(release_id));

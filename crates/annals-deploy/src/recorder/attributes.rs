@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    journal::{Constants, Journal, count_dropped},
+    journal::{Constants, Journal},
     value::MetadataValue,
 };
 
@@ -11,7 +11,7 @@ use super::{
 enum Reserved {
     /// Nothing: it says this itself, or it decides where the span belongs.
     Own,
-    /// A text, since it has a column.
+    /// A short text, since it has a column.
     Text,
 }
 
@@ -35,10 +35,10 @@ impl Constants {
         let name = key.strip_prefix(self.prefix.as_str());
         let value = match name.and_then(Reserved::of) {
             Some(Reserved::Own) => return None,
-            Some(Reserved::Text) => value.into_text(),
-            None => value,
+            Some(Reserved::Text) => value.into_text().fit(self.limits.id_bytes()),
+            None => value.fit(self.limits.text_bytes),
         };
-        Some((self.fit(key), value.fit(self.limits.text_bytes)))
+        Some((self.fit(key), value))
     }
 }
 
@@ -47,19 +47,9 @@ impl Journal {
     pub(super) fn set_attribute(&self, index: usize, key: &str, value: MetadataValue) {
         let most = self.constants.limits.attributes;
         let attribute = self.constants.attribute(key, value);
-        self.change(index, |span| {
-            let is_full = span.attributes.len() >= most;
-            let there = attribute
-                .as_ref()
-                .and_then(|(key, _)| span.attributes.iter_mut().find(|(there, _)| there == key));
-            match (attribute, there) {
-                (Some((_, value)), Some((_, there))) => *there = value,
-                (Some(attribute), None) if !is_full => span.attributes.push(attribute),
-                _ => {
-                    span.dropped.attributes += 1;
-                    count_dropped("attributes", 1);
-                }
-            }
+        self.change(index, |span| match attribute {
+            Some((key, value)) => span.set_attribute(most, key, value),
+            None => span.drop_attribute(),
         });
     }
 }

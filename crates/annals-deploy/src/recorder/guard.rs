@@ -2,10 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use annals_record::{TextEnum, Timestamp};
+use annals_record::TextEnum;
 
 use super::{
-    journal::{Journal, Start, count_dropped},
+    journal::{Journal, Start},
     noted::Noted,
     value::MetadataValue,
 };
@@ -77,14 +77,7 @@ impl Guard {
             self.journal.clock.now(),
             value.fit(constants.limits.text_bytes),
         );
-        self.change(|span| {
-            if span.events.len() < most {
-                span.events.push(event);
-            } else {
-                span.dropped.events += 1;
-                count_dropped("events", 1);
-            }
-        });
+        self.change(|span| span.add_event(most, event));
     }
 
     /// How it went. That it runs is no way to go: then its children say.
@@ -97,6 +90,7 @@ impl Guard {
         if let Place::Dropped { under } = self.place {
             return self.journal.hear(under, status);
         }
+        let message = message.filter(|message| !message.is_empty());
         let message = message.map(|message| self.journal.constants.fit(message));
         self.change(|span| {
             span.explicit = Some(status).filter(|status| *status != Status::Running);
@@ -145,13 +139,6 @@ impl fmt::Debug for Guard {
             .field("sequence", &self.place.nearest())
             .finish_non_exhaustive()
     }
-}
-
-/// Seconds of a token's life as an instant.
-pub(super) fn expiry(life: std::time::Duration) -> Timestamp {
-    let end = Timestamp::now() + life;
-    let seconds = end.unix_nanos().div_euclid(1_000_000_000);
-    Timestamp::from_unix_seconds(seconds).unwrap_or(end)
 }
 
 /// Gives a started thing what all of them have.

@@ -59,6 +59,11 @@ impl Constants {
     pub(super) fn fit(&self, text: &str) -> String {
         value::fit(text, self.limits.text_bytes)
     }
+
+    /// An id, and whatever else an index holds.
+    pub(super) fn fit_id(&self, text: &str) -> String {
+        value::fit(text, self.limits.id_bytes())
+    }
 }
 
 /// Wall time at the start, and from then on a clock that does not go back: a parent encloses its children.
@@ -156,10 +161,8 @@ impl Journal {
     /// Begins a span; `None` when there are as many as there may be.
     pub(super) fn begin(&self, parent: Option<usize>, start: Start<'_>) -> Option<usize> {
         let limits = self.constants.limits;
-        let message = start.message.map(|message| self.constants.fit(message));
-        let mut attributes = start.attributes;
-        let dropped = attributes.len().saturating_sub(limits.attributes);
-        attributes.truncate(limits.attributes);
+        let message = start.message.filter(|message| !message.is_empty());
+        let message = message.map(|message| self.constants.fit(message));
         let mut noted = Noted {
             span_id: 0,
             parent: None,
@@ -179,17 +182,20 @@ impl Journal {
             message,
             job_id: None,
             release_id: None,
-            job_type: start.job_type.map(|job_type| self.constants.fit(job_type)),
-            attributes,
+            job_type: start
+                .job_type
+                .map(|job_type| self.constants.fit_id(job_type)),
+            attributes: Vec::new(),
             events: Vec::new(),
+            attribute_bytes: 0,
+            event_bytes: 0,
             dropped: Default::default(),
             changes: 0,
             stamp: 0,
             created_at: None,
         };
-        noted.dropped.attributes = dropped as u64;
-        if dropped > 0 {
-            count_dropped("attributes", dropped as u64);
+        for (key, value) in start.attributes {
+            noted.set_attribute(limits.attributes, key, value);
         }
         let mut state = self.state();
         let index = state.spans.len();

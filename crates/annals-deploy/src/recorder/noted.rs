@@ -5,8 +5,16 @@ use std::sync::Arc;
 use annals_record::{TextEnum, Timestamp, TimestampMicros};
 use serde_json::Value;
 
-use super::{journal::Constants, status::Tally};
-use crate::{NodeType, OtelSpan, Phase, SpanEvent, Status, intake::Revision, span::Attributes};
+use super::{
+    journal::{Constants, count_dropped},
+    status::Tally,
+    value::{MetadataValue, text_json_bytes},
+};
+use crate::{
+    NodeType, OtelSpan, Phase, SpanEvent, Status,
+    intake::{MAX_ATTRIBUTES_BYTES, MAX_EVENTS_BYTES, Revision},
+    span::Attributes,
+};
 
 /// Changes after the end that are noted: a revision has room for 255, and a span's children need some.
 const CHANGES_AFTER_END: u32 = 200;
@@ -40,6 +48,9 @@ pub(super) struct Noted {
     pub(super) job_type: Option<String>,
     pub(super) attributes: Vec<(String, Value)>,
     pub(super) events: Vec<(String, Timestamp, Value)>,
+    /// The room that its attributes and its events take at most.
+    pub(super) attribute_bytes: usize,
+    pub(super) event_bytes: usize,
     pub(super) dropped: Dropped,
     /// Of the kind of version that it is: running, aborted or ended.
     pub(super) changes: u32,
@@ -57,7 +68,65 @@ pub(super) struct Dropped {
     pub(super) spans: u64,
 }
 
+/// Room for free attributes: what the recorder says itself is among them in a row.
+const ATTRIBUTE_BYTES: usize = MAX_ATTRIBUTES_BYTES / 2;
+
+/// Room for events, without what they are enclosed by.
+const EVENT_BYTES: usize = MAX_EVENTS_BYTES - (1 << 10);
+
+/// What an event takes beside its name, twice, and its value.
+const BYTES_OF_EVENT: usize = 128;
+
 impl Noted {
+    /// Adds a free attribute or replaces the one of that name; counts it when there is no room.
+    pub(super) fn set_attribute(&mut self, most: usize, key: String, value: Value) {
+        let is_full = self.attributes.len() >= most;
+        let there = self.attributes.iter_mut().find(|(there, _)| *there == key);
+        let before = match &there {
+            Some((_, value)) => MetadataValue::json_bytes(value),
+            None => 0,
+        };
+        let added = match &there {
+            Some(_) => MetadataValue::json_bytes(&value),
+            None => text_json_bytes(&key) + MetadataValue::json_bytes(&value) + 4,
+        };
+        let bytes = self.attribute_bytes.saturating_sub(before) + added;
+        match there {
+            _ if bytes > ATTRIBUTE_BYTES => return self.drop_attribute(),
+            Some((_, there)) => *there = value,
+            None if is_full => return self.drop_attribute(),
+            None => self.attributes.push((key, value)),
+        }
+        self.attribute_bytes = bytes;
+    }
+
+    pub(super) fn drop_attribute(&mut self) {
+        self.dropped.attributes += 1;
+        count_dropped("attributes", 1);
+    }
+
+    /// Adds an event; counts it when there is no room.
+    pub(super) fn add_event(&mut self, most: usize, event: (String, Timestamp, Value)) {
+        let (name, _, value) = &event;
+        let bytes = 2 * text_json_bytes(name) + MetadataValue::json_bytes(value) + BYTES_OF_EVENT;
+        if self.events.len() >= most || self.event_bytes + bytes > EVENT_BYTES {
+            self.dropped.events += 1;
+            count_dropped("events", 1);
+            return;
+        }
+        self.event_bytes += bytes;
+        self.events.push(event);
+    }
+
+    /// The same without what people noted of their own accord.
+    pub(super) fn bare(&self) -> Self {
+        Self {
+            attributes: Vec::new(),
+            events: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// What its row says now.
     pub(super) fn current_status(&self) -> Status {
         if self.end.is_none() {

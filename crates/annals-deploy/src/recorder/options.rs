@@ -13,10 +13,14 @@ use super::{
     journal::{Clock, Constants, Journal, Start, State},
     value,
 };
-use crate::{Intake, NodeType, Phase, SpanSink, TokenError, TokenKeys, Trigger, WorkspaceId};
+use crate::{
+    Intake, NodeType, Phase, SpanSink, TokenError, TokenKeys, Trigger, WorkspaceId,
+    intake::{MAX_ID_BYTES, MAX_TEXT_BYTES},
+};
 
 /// What one recorder keeps at most. What is beyond is counted in the attributes `dropped_events`, `dropped_attributes` and
-/// `dropped_spans` (under the prefix), and in the metric `annals_deploy_dropped_total`.
+/// `dropped_spans` (under the prefix), and in the metric `annals_deploy_dropped_total`. So is what a span's row has no room
+/// for: it has half a MiB for attributes and nearly one for events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -26,7 +30,7 @@ pub struct Limits {
     pub events: usize,
     /// Attributes of a span, those of its own that it always has not counted.
     pub attributes: usize,
-    /// Bytes of a name, a message, a key or a text value; longer ones are cut and end with `…`.
+    /// Bytes of a name, a message, a key or a text value, at most 64 KiB; longer ones are cut and end with `…`. Ids have 512.
     pub text_bytes: usize,
 }
 
@@ -68,6 +72,10 @@ impl Limits {
     pub fn with_text_bytes(mut self, bytes: usize) -> Self {
         self.text_bytes = bytes;
         self
+    }
+
+    pub(super) fn id_bytes(self) -> usize {
+        self.text_bytes.min(MAX_ID_BYTES)
     }
 }
 
@@ -118,12 +126,7 @@ impl RecorderOptions {
         keys: &TokenKeys,
     ) -> Result<Self, TokenError> {
         let claims = keys.verify(token, Timestamp::now())?;
-        if claims.workspace != workspace {
-            return Err(TokenError::ForeignWorkspace {
-                of: claims.workspace,
-                asked: workspace,
-            });
-        }
+        claims.check_workspace(workspace)?;
         Ok(Self {
             job_id: Some(claims.job_id).filter(|job| !job.is_empty()),
             continues: Some((claims.trace_id, claims.span_id)),
@@ -207,7 +210,9 @@ impl RecorderOptions {
     }
 
     fn journal(self) -> Journal {
-        let most = self.limits.text_bytes;
+        let mut limits = self.limits;
+        limits.text_bytes = limits.text_bytes.min(MAX_TEXT_BYTES);
+        let most = limits.id_bytes();
         let text = |text: &str| Some(value::fit(text, most)).filter(|text| !text.is_empty());
         let (linked_trace_id, linked_span_id) = self.continues.unzip();
         let job_id: Option<Arc<str>> = self.job_id.as_deref().and_then(text).map(Into::into);
@@ -225,7 +230,7 @@ impl RecorderOptions {
                 linked_trace_id,
                 linked_span_id,
                 prefix: value::fit(&self.prefix, most),
-                limits: self.limits,
+                limits,
             },
             clock: Clock::start(),
             intake: Intake::with_prefix(value::fit(&self.prefix, most)),

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use annals_record::TextEnum;
+use annals_record::{TextEnum, Timestamp};
 
 use super::{
-    guard::{Guard, Place, expiry, started, with_metadata, with_status},
+    guard::{Guard, Place, started, with_metadata, with_status},
     journal::Start,
     value::MetadataValue,
 };
@@ -58,7 +58,7 @@ impl Job {
     /// The job's id there: it and every span that begins from now on carry it, but for other jobs.
     pub fn set_job_id(&self, job_id: &str) -> &Self {
         let journal = &self.0.journal;
-        let job_id: Arc<str> = journal.constants.fit(job_id).into();
+        let job_id: Arc<str> = journal.constants.fit_id(job_id).into();
         journal.state().job_id = Some(Arc::clone(&job_id));
         self.0.change(|span| span.job_id = Some(job_id));
         self
@@ -88,13 +88,14 @@ impl Job {
         };
         let job_id = own.or_else(|| state.recorder_job_id.clone());
         drop(state);
-        Ok(keys.sign(&Claims {
-            trace_id: journal.constants.trace_id.clone(),
-            span_id: self.0.span_id(),
-            job_id: job_id.as_deref().unwrap_or_default().to_owned(),
-            workspace: journal.constants.workspace,
-            expires_at: expiry(life),
-        }))
+        Ok(keys.sign(&Claims::lasting(
+            &journal.constants.trace_id,
+            self.0.span_id(),
+            job_id.as_deref().unwrap_or_default(),
+            journal.constants.workspace,
+            life,
+            Timestamp::now(),
+        )))
     }
 }
 

@@ -10,7 +10,7 @@ use metrics::counter;
 use tokio::{runtime::Handle, time::timeout};
 
 use super::{journal::Journal, noted::Noted};
-use crate::{DeploymentSpan, Error, Result, SpanSink};
+use crate::{DeploymentSpan, Error, Result, SpanError, SpanSink};
 
 /// Spans that are written together: what a store takes in one transaction.
 const TOGETHER: usize = 10_000;
@@ -36,10 +36,8 @@ impl Journal {
 
     async fn persist_changes(&self, store: &dyn SpanSink, is_own: bool) -> Result<()> {
         let (changed, stamp) = self.changed(is_own);
-        if !changed.is_empty() {
-            let rows = self.rows(changed).await;
-            self.within_the_timeout(write_parts(store, rows)).await?;
-        }
+        self.within_the_timeout(self.write_parts(store, &changed))
+            .await?;
         let mut state = self.state();
         state.kept = state.kept.max(stamp);
         if is_own {
@@ -66,40 +64,58 @@ impl Journal {
         (changed.collect(), state.stamp)
     }
 
-    async fn rows(&self, spans: Vec<Arc<Noted>>) -> Vec<DeploymentSpan> {
-        let mut rows = Vec::with_capacity(spans.len());
-        let mut left = spans.into_iter();
-        loop {
-            rows.extend(
-                left.by_ref()
-                    .take(ROWS_AT_ONCE)
-                    .filter_map(|span| self.row(&span)),
-            );
-            if left.len() == 0 {
-                return rows;
+    /// In one part, or in several when the store does not take as many at once.
+    async fn write_parts(&self, store: &dyn SpanSink, spans: &[Arc<Noted>]) -> Result<()> {
+        let mut together = TOGETHER;
+        let mut left = spans;
+        while !left.is_empty() {
+            let (part, rest) = left.split_at(together.min(left.len()));
+            let rows = self.rows(part).await;
+            match store.write_spans(rows).await {
+                Ok(()) => left = rest,
+                Err(Error::TooManySpans { .. }) if part.len() > 1 => {
+                    together = part.len().div_ceil(4)
+                }
+                Err(error) => return Err(error),
             }
-            tokio::task::yield_now().await;
         }
+        Ok(())
     }
 
-    /// The row of a span. One that is none is not worth the others; it has been made so that it always is one.
+    async fn rows(&self, spans: &[Arc<Noted>]) -> Vec<DeploymentSpan> {
+        let mut rows = Vec::with_capacity(spans.len());
+        for some in spans.chunks(ROWS_AT_ONCE) {
+            rows.extend(some.iter().filter_map(|span| self.row(span)));
+            if rows.len() < spans.len() {
+                tokio::task::yield_now().await;
+            }
+        }
+        rows
+    }
+
+    /// The row of a span. What people noted has been made so that it fits; should it not, the span is worth more than that.
     fn row(&self, span: &Noted) -> Option<DeploymentSpan> {
-        let workspace = self.constants.workspace;
+        let row = self.row_of(span).or_else(|error| {
+            self.tell_of_refusal(&error);
+            self.row_of(&span.bare())
+        });
+        let mut row = row.inspect_err(|error| self.tell_of_refusal(error)).ok()?;
+        if let Some(created_at) = span.created_at {
+            row.created_at = created_at;
+        }
+        Some(row)
+    }
+
+    fn row_of(&self, span: &Noted) -> Result<DeploymentSpan, SpanError> {
         let otel = span.to_otel(&self.constants);
-        match self.intake.row(otel, Some(workspace), span.revision()) {
-            Ok(mut row) => {
-                if let Some(created_at) = span.created_at {
-                    row.created_at = created_at;
-                }
-                Some(row)
-            }
-            Err(error) => {
-                counter!("annals_deploy_refused_total").increment(1);
-                if !self.has_told_of_refusal.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(%error, "a span of a deployment trace is left out");
-                }
-                None
-            }
+        let workspace = Some(self.constants.workspace);
+        self.intake.row(otel, workspace, span.revision())
+    }
+
+    fn tell_of_refusal(&self, error: &SpanError) {
+        counter!("annals_deploy_refused_total").increment(1);
+        if !self.has_told_of_refusal.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%error, "a span of a deployment trace is left out, or its attributes and events are");
         }
     }
 
@@ -115,16 +131,6 @@ impl Journal {
             })
         })
     }
-}
-
-async fn write_parts(store: &dyn SpanSink, rows: Vec<DeploymentSpan>) -> Result<()> {
-    let mut rows = rows.into_iter();
-    while rows.len() > 0 {
-        store
-            .write_spans(rows.by_ref().take(TOGETHER).collect())
-            .await?;
-    }
-    Ok(())
 }
 
 fn whole_seconds(duration: Duration) -> u64 {

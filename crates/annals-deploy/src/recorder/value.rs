@@ -40,6 +40,22 @@ impl MetadataValue {
         }
     }
 
+    /// At least the bytes that a value takes as JSON.
+    pub(super) fn json_bytes(value: &Value) -> usize {
+        match value {
+            Value::String(text) => text_json_bytes(text),
+            Value::Array(items) => {
+                items
+                    .iter()
+                    .map(|item| 2 + Self::json_bytes(item))
+                    .sum::<usize>()
+                    + 2
+            }
+            // A float in the form to which databases bring it has every digit.
+            _ => 350,
+        }
+    }
+
     /// The same as a text, for columns of text.
     pub(super) fn into_text(self) -> Self {
         match self.0 {
@@ -63,6 +79,16 @@ pub(super) fn fit(text: &str, most: usize) -> String {
     cut.truncate(kept);
     cut.push('…');
     cut
+}
+
+/// At least the bytes that a text takes as JSON.
+pub(super) fn text_json_bytes(text: &str) -> usize {
+    let bytes = text.bytes().map(|byte| match byte {
+        b'"' | b'\\' => 2,
+        byte if byte.is_ascii_control() => 6,
+        _ => 1,
+    });
+    bytes.sum::<usize>() + 2
 }
 
 fn fit_owned(text: String, most: usize) -> String {
