@@ -7,6 +7,7 @@ use super::*;
 
 on_every_server!(
     a_commit_whose_answer_is_lost_counts_once,
+    rows_that_commit_together_count_once_though_the_answer_is_lost,
     a_commit_whose_answer_is_lost_counts_once_though_the_server_is_away_next,
     the_ledger_knows_which_rows_a_lost_commit_parked,
     a_single_row_whose_commit_is_in_doubt_counts_once,
@@ -40,6 +41,27 @@ async fn a_commit_whose_answer_is_lost_counts_once(database: TestDatabase) {
     assert_eq!(ledger_entries(&database).await, 5);
     let report = writer.shutdown(PATIENCE).await;
     assert_eq!((report.accepted, report.committed), (15, 15));
+}
+
+/// They have no key: a part of them, or all of them twice, would be seen.
+async fn rows_that_commit_together_count_once_though_the_answer_is_lost(database: TestDatabase) {
+    let (proxy, behind) = database.behind_proxy().await;
+    let store = store_of::<Note>(&behind).await;
+    let writer = hasty_writer::<Note>(&store, |_| {}).await;
+    for round in 0..3 {
+        proxy.swallow_commit_reply(1);
+        let first = round * 150;
+        // Over more chunks than other batches take.
+        let rows = (first..first + 150).map(|number| Note {
+            at: at(number * 86_400),
+            number,
+        });
+        within(writer.write_whole(rows.collect())).await.unwrap();
+    }
+    assert_eq!(proxy.replies_swallowed(), 3);
+    assert_eq!(stored::<Note>(&store).await, Vec::from_iter(0..450));
+    assert_eq!(ledger_entries(&database).await, 3);
+    assert_balanced(&writer.shutdown(PATIENCE).await);
 }
 
 /// What the retry meets says nothing about the first attempt: it must not become a new batch.
