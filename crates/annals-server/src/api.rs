@@ -3,7 +3,8 @@
 mod bar;
 mod bars;
 mod models;
-mod page;
+pub(crate) mod object;
+pub(crate) mod page;
 pub(crate) mod parameters;
 pub(crate) mod problem;
 mod span;
@@ -26,6 +27,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ServerConfig,
     admin::{self, Admin},
+    deployments,
     events::{self, EventRoads, Fault},
     roads::Roads,
 };
@@ -55,6 +57,7 @@ impl Api {
         (name = "traces", description = "Spans and traces"),
         (name = "models", description = "Latency of models, and what was unusual"),
         (name = "bars", description = "Bars of market data, and the ticks that they are made of"),
+        (name = "deployments", description = "Deployment traces by workspace: what was decided, done and reported, and why something is not deployed"),
         (name = "admin", description = "The life of data: chunks, compression, retention and policies. Asks for the API token, and without one in the settings is closed. Ages are texts such as 90 days.")
     )
 )]
@@ -95,7 +98,8 @@ pub(crate) fn router(
             (roads.token.clone(), refuse as crate::auth::Refuse),
             crate::auth::guard,
         ))
-        // It has a guard of its own.
+        // They have guards of their own.
+        .merge(deployments::router(roads, config))
         .merge(admin::router(admin, config));
     let (router, description) = data
         .routes(routes!(status::index))
@@ -151,6 +155,7 @@ async fn wrong_method(State(api): State<Api>, method: Method, request: Request) 
     let served = match path {
         "/bars" => "GET or POST",
         "/ticks" => "POST",
+        _ if deployments::is_path(path) => deployments::methods(path),
         _ if path.starts_with("/admin/") => admin::methods(path),
         _ => "GET",
     };
@@ -167,6 +172,8 @@ async fn unknown(request: Request) -> Response {
         "; in a model's name write / as %2F"
     } else if path.starts_with("/bars/") {
         "; in a symbol write / as %2F"
+    } else if path.starts_with("/workspaces/") {
+        "; in the key of a release target write / as %2F"
     } else if path.starts_with("/admin") {
         "; GET /admin/tables lists tables, and GET /openapi.json what can be done to them"
     } else {

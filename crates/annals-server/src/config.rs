@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
+use annals_deploy::{TokenKeys, WorkspacePolicy};
 use annals_events::{EventsOptions, Token};
 use annals_market::BarsOptions;
 use annals_store::{
@@ -187,6 +188,28 @@ pub const SETTINGS: &[Setting] = &[
         "off",
         "how long a message id is remembered, so that a retry is known; off for ever",
     ),
+    Setting::secret(
+        "TRACE_TOKEN_SECRET",
+        &[],
+        "secret with which trace tokens are signed, of at least 16 bytes; without one there are none, and POST /api/traces/spans takes nothing",
+    ),
+    Setting::secret(
+        "TRACE_TOKEN_OLD_SECRETS",
+        &[],
+        "secrets that were TRACE_TOKEN_SECRET before, separated by commas: tokens of theirs are still valid, and no new ones are made",
+    ),
+    Setting::new(
+        "DEPLOY_WORKSPACES",
+        &[],
+        "on-first-use",
+        "what becomes of deployment traces of a workspace that is not there: on-first-use makes it, must-exist refuses them",
+    ),
+    Setting::new(
+        "DEPLOY_ATTRIBUTE_PREFIX",
+        &[],
+        "ctrlplane.",
+        "what the attributes begin with that become columns of deployment traces",
+    ),
     Setting::new(
         "SHUTDOWN_TIMEOUT",
         &[],
@@ -240,6 +263,8 @@ pub struct ServerConfig {
     pub rollup: Option<Duration>,
     /// The event store.
     pub events: EventsConfig,
+    /// Deployment traces.
+    pub deployments: DeploymentsConfig,
     /// How long a stop may take.
     pub shutdown_timeout: Duration,
 }
@@ -254,6 +279,18 @@ pub struct EventsConfig {
     pub test_mode: bool,
     /// How it keeps messages; its patience is the server's [`ServerConfig::ingest_timeout`].
     pub options: EventsOptions,
+}
+
+/// How deployment traces are taken.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DeploymentsConfig {
+    /// The keys of trace tokens; `None` for no tokens.
+    pub tokens: Option<TokenKeys>,
+    /// What becomes of traces of a workspace that is not there.
+    pub workspaces: WorkspacePolicy,
+    /// What the attributes begin with that become columns.
+    pub prefix: String,
 }
 
 /// Where each service listens.
@@ -290,6 +327,9 @@ pub struct QueueConfig {
 }
 
 const COUNT: &str = "a whole number above zero";
+
+/// Bytes of a prefix of attributes at most.
+const LONGEST_PREFIX: usize = 64;
 
 impl ServerConfig {
     /// Reads given sources, which must have [`SETTINGS`] and [`annals_market::config::SETTINGS`] among
@@ -361,6 +401,7 @@ impl ServerConfig {
             lifecycle: unless_off(sources, "LIFECYCLE_INTERVAL")?,
             rollup: BarsOptions::rollup_from_sources(sources)?,
             events: EventsConfig::from_sources(sources)?,
+            deployments: DeploymentsConfig::from_sources(sources)?,
             shutdown_timeout: sources.duration("SHUTDOWN_TIMEOUT")?,
         })
     }
@@ -413,6 +454,67 @@ impl EventsConfig {
             options,
         })
     }
+}
+
+impl DeploymentsConfig {
+    /// Reads given sources, which must have [`SETTINGS`] among their tables.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that cannot be used, by name and origin.
+    pub fn from_sources(sources: &Sources) -> Result<Self, ConfigError> {
+        let prefix = sources.checked(
+            "DEPLOY_ATTRIBUTE_PREFIX",
+            |prefix| prefix.len() <= LONGEST_PREFIX && prefix.bytes().all(|b| b.is_ascii_graphic()),
+            "at most 64 printable ASCII characters without spaces, such as ctrlplane.",
+        )?;
+        Ok(Self {
+            tokens: token_keys(sources)?,
+            workspaces: sources.choice(
+                "DEPLOY_WORKSPACES",
+                &[
+                    ("on-first-use", WorkspacePolicy::OnFirstUse),
+                    ("must-exist", WorkspacePolicy::MustExist),
+                ],
+                "on-first-use or must-exist",
+            )?,
+            prefix,
+        })
+    }
+}
+
+/// The keys of trace tokens. No error shows a secret.
+fn token_keys(sources: &Sources) -> Result<Option<TokenKeys>, ConfigError> {
+    const OLD: &str = "TRACE_TOKEN_OLD_SECRETS";
+    let invalid = |name, origin, expected| ConfigError::Invalid {
+        name,
+        origin,
+        shown: "set".to_owned(),
+        expected,
+    };
+    let Some((secret, origin)) = sources.get("TRACE_TOKEN_SECRET") else {
+        return match sources.get(OLD) {
+            Some(_) => Err(missing(
+                "TRACE_TOKEN_SECRET",
+                "set, since TRACE_TOKEN_OLD_SECRETS is",
+            )),
+            None => Ok(None),
+        };
+    };
+    let mut keys = TokenKeys::new(secret).map_err(|_| {
+        let expected = "a secret of at least 16 bytes, and no shorter text over and over";
+        invalid("TRACE_TOKEN_SECRET", origin, expected)
+    })?;
+    if let Some((listed, origin)) = sources.get(OLD) {
+        let listed = listed.split(',').map(str::trim);
+        for old in listed.filter(|old| !old.is_empty()) {
+            keys = keys.with_old(old).map_err(|_| {
+                let expected = "secrets of at least 16 bytes each, no shorter text over and over, with commas between them";
+                invalid(OLD, origin.clone(), expected)
+            })?;
+        }
+    }
+    Ok(Some(keys))
 }
 
 fn unless_off(sources: &Sources, name: &'static str) -> Result<Option<Duration>, ConfigError> {
@@ -495,6 +597,10 @@ mod tests {
             ("EVENTODB_TEST_MODE", "maybe"),
             ("EVENTS_CHUNK_INTERVAL", "off"),
             ("EVENTS_ID_WINDOW", "0s"),
+            ("TRACE_TOKEN_SECRET", "secret"),
+            ("TRACE_TOKEN_OLD_SECRETS", "0123456789abcdef"),
+            ("DEPLOY_WORKSPACES", "sometimes"),
+            ("DEPLOY_ATTRIBUTE_PREFIX", "with spaces"),
         ] {
             let message = config(&[(name, value)]).unwrap_err().to_string();
             assert!(message.contains(name), "{message}");
@@ -503,6 +609,30 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(!message.contains("hunter2"), "{message}");
+    }
+
+    #[test]
+    fn a_secret_of_trace_tokens_is_never_shown() {
+        let secret = "hunter2 and a horse";
+        for old in ["hunter2", "hunter2 and a cow 1,hunter2"] {
+            let settings = [
+                ("TRACE_TOKEN_SECRET", secret),
+                ("TRACE_TOKEN_OLD_SECRETS", old),
+            ];
+            let message = config(&settings).unwrap_err().to_string();
+            assert!(message.contains("TRACE_TOKEN_OLD_SECRETS"), "{message}");
+            assert!(!message.contains("hunter2"), "{message}");
+        }
+        let message = config(&[("TRACE_TOKEN_SECRET", "hunter2")]).unwrap_err();
+        assert!(!message.to_string().contains("hunter2"), "{message}");
+        let old = "hunter2 and a cow 1, hunter2 and a cow 2,";
+        let settings = [
+            ("TRACE_TOKEN_SECRET", secret),
+            ("TRACE_TOKEN_OLD_SECRETS", old),
+        ];
+        let config = config(&settings).unwrap();
+        assert!(config.deployments.tokens.is_some());
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 
     #[test]

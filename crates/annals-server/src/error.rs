@@ -67,6 +67,9 @@ pub enum Error {
     /// The store of bars failed.
     #[error(transparent)]
     Market(#[from] annals_market::Error),
+    /// The store of deployment traces failed.
+    #[error(transparent)]
+    Deployments(#[from] annals_deploy::Error),
     /// The event store failed.
     #[error(transparent)]
     Events(#[from] annals_events::Error),

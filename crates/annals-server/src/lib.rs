@@ -6,6 +6,7 @@
 //! | [`server`] | a server's life: ports, serving, stopping with a report |
 //! | [`bars`] | bars and ticks, to what the store takes |
 //! | [`life`] | the tables of every family, as ones that age |
+//! | `deployments` | deployment traces: spans as JSON or OTLP, to what the store takes, and every question of them |
 //! | [`infertrace`] | InferTrace's two contracts, to spans |
 //! | [`otlp`] | OpenTelemetry's protocol: traces in protobuf's shape and in JSON, to spans and back |
 //! | `events` | the event store's contract: calls, subscriptions and imports, to what the store takes |
@@ -24,6 +25,7 @@ mod bar_intake;
 pub mod bars;
 mod body;
 pub mod config;
+mod deployments;
 pub mod error;
 mod events;
 mod grpc;

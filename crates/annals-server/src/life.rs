@@ -16,7 +16,7 @@ const EVENTS: &str = "events:";
 /// Labels that are told to whoever asks for another one.
 const TOLD: usize = 10;
 
-/// Every table that ages: of spans, of bars, and of each namespace of the event store. Migrations must have
+/// Every table that ages: of spans, of bars, of deployment traces, and of each namespace of the event store. Migrations must have
 /// run. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Tables {
@@ -59,7 +59,7 @@ impl Tables {
         self
     }
 
-    /// Every table: spans, bars, then namespaces.
+    /// Every table: spans, bars, deployment traces, then namespaces.
     ///
     /// # Errors
     ///
@@ -105,6 +105,7 @@ impl Tables {
         let names = self.store.names();
         let mut tables = annals_telemetry::tables(names);
         tables.extend(annals_market::tables(names, self.refresh_every.clone()));
+        tables.extend(annals_deploy::tables(names));
         tables
     }
 

@@ -3,7 +3,7 @@
 //!
 //! | Name | Kind | Labels |
 //! |---|---|---|
-//! | `annals_spans_total` | counter, spans | `road`: otlp_grpc, otlp_http, infertrace; `outcome`: committed, parked, refused, turned_away |
+//! | `annals_spans_total` | counter, spans | `road`: otlp_grpc, otlp_http, infertrace, deployments (spans of deployment traces, by their own roads), trace_token (the same under a trace token); `outcome`: committed, parked, refused, turned_away |
 //! | `annals_bars_total` | counter, bars of POST /bars | `outcome`: committed, parked, refused, turned_away |
 //! | `annals_ticks_total` | counter, ticks of POST /ticks | `kind`: trade, quote, unknown for what could not be read; `outcome`: taken, ignored, refused, turned_away |
 //! | `annals_late_ticks_total` | counter, trades taken of a minute that was closed, or earlier than their symbol's running one | |
@@ -44,6 +44,8 @@ pub(crate) enum Road {
     InferTrace,
     Bars,
     Ticks,
+    Deployments,
+    TraceToken,
 }
 
 impl Road {
@@ -54,6 +56,8 @@ impl Road {
             Self::InferTrace => "infertrace",
             Self::Bars => "bars",
             Self::Ticks => "ticks",
+            Self::Deployments => "deployments",
+            Self::TraceToken => "trace_token",
         }
     }
 }

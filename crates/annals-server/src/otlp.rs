@@ -23,7 +23,7 @@
 pub mod attributes;
 mod events;
 pub mod genai;
-mod ids;
+pub(crate) mod ids;
 pub mod json;
 pub mod limits;
 mod links;

@@ -34,7 +34,7 @@ pub(crate) fn router(roads: &Arc<Roads>) -> Router {
 }
 
 /// The form in which the client speaks, and so is answered.
-fn form(headers: &HeaderMap) -> Option<Form> {
+pub(crate) fn form(headers: &HeaderMap) -> Option<Form> {
     let media = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     match media
         .split(';')
@@ -70,7 +70,8 @@ async fn traces(State(roads): State<Arc<Roads>>, request: Request) -> Response {
     }
 }
 
-fn success(form: Form, answer: &ExportTraceServiceResponse) -> Response {
+/// The answer to spans that were taken.
+pub(crate) fn success(form: Form, answer: &ExportTraceServiceResponse) -> Response {
     let body = match form {
         Form::Protobuf => Body::from(answer.encode_to_vec()),
         Form::Json => Body::from(match &answer.partial_success {

@@ -34,8 +34,9 @@ enum Kind {
     Busy,
     Away,
     Unauthorized,
+    Forbidden,
     NotFound,
-    NoSuchService,
+    Absent,
     Method,
     Internal,
 }
@@ -50,7 +51,8 @@ impl Kind {
             Self::Busy => StatusCode::TOO_MANY_REQUESTS,
             Self::Away => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::NotFound | Self::NoSuchService => StatusCode::NOT_FOUND,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::Absent => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -97,9 +99,24 @@ impl Refusal {
         Self::new(Kind::Coding, message)
     }
 
-    /// A service whose health was asked for is not here.
-    pub(crate) fn no_such_service(message: impl Into<String>) -> Self {
-        Self::new(Kind::NoSuchService, message)
+    /// What was asked for, or written to, is not here.
+    pub(crate) fn absent(message: impl Into<String>) -> Self {
+        Self::new(Kind::Absent, message)
+    }
+
+    /// More at once than may be.
+    pub(crate) fn too_large(message: impl Into<String>) -> Self {
+        Self::new(Kind::TooLarge, message)
+    }
+
+    /// Somebody else's.
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(Kind::Forbidden, message)
+    }
+
+    /// A token of another kind than the API's is missing or refused.
+    pub(crate) fn token(message: impl Into<String>) -> Self {
+        Self::new(Kind::Unauthorized, message)
     }
 
     /// Nothing is served at this path.
@@ -163,6 +180,11 @@ impl Refusal {
         self.kind.http_status()
     }
 
+    /// Whether its client should send the same again.
+    pub(crate) fn is_to_come_again(&self) -> bool {
+        self.retry_after.is_some()
+    }
+
     /// How it counts.
     pub(crate) fn outcome(&self) -> Outcome {
         match self.kind {
@@ -181,8 +203,9 @@ impl Refusal {
             Kind::Busy => Code::ResourceExhausted,
             Kind::Away => Code::Unavailable,
             Kind::Unauthorized => Code::Unauthenticated,
+            Kind::Forbidden => Code::PermissionDenied,
             Kind::NotFound | Kind::Coding => Code::Unimplemented,
-            Kind::NoSuchService => Code::NotFound,
+            Kind::Absent => Code::NotFound,
             Kind::Internal => Code::Internal,
         };
         let Some(delay) = self.retry_after else {

@@ -15,6 +15,7 @@ use crate::{
     auth::ApiToken,
     bar_intake::BarIntake,
     body,
+    deployments::DeploymentIntake,
     intake::Intake,
     otlp::{Bounds, Limits},
     packed::{Coding, Packed},
@@ -33,6 +34,7 @@ pub(crate) struct Roads {
     pub(crate) infertrace_room: Semaphore,
     pub(crate) bars: BarIntake,
     pub(crate) ticks: Arc<TickFeed>,
+    pub(crate) deployments: DeploymentIntake,
     limits: Limits,
 }
 
@@ -124,6 +126,8 @@ impl Roads {
             ),
             bars: BarIntake::start(store.clone(), &config.bars, timeout).await?,
             ticks: TickFeed::new(store.clone(), feed).await?,
+            deployments: DeploymentIntake::start(store.clone(), &config.deployments, timeout)
+                .await?,
             limits: config.limits,
         })
     }

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use annals_deploy::DeploymentSpan;
 use annals_events::Token;
 use annals_market::{Bar, Bar1h, Bar5m, Bar15m, FeedReport};
 use annals_store::{Migrations, Store, WriterReport, lifecycle::Scheduler};
@@ -23,8 +24,11 @@ use crate::{
 };
 
 /// The tables that a server needs.
-pub static MIGRATIONS: [&Migrations; 2] =
-    [&annals_telemetry::MIGRATIONS, &annals_market::MIGRATIONS];
+pub static MIGRATIONS: [&Migrations; 3] = [
+    &annals_telemetry::MIGRATIONS,
+    &annals_market::MIGRATIONS,
+    &annals_deploy::MIGRATIONS,
+];
 
 /// What a server is told about its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +72,8 @@ pub struct ServeReport {
     pub bars: WriterReport,
     /// Ticks by HTTP, and the parts of bars that they became.
     pub ticks: FeedReport,
+    /// Deployment traces by HTTP.
+    pub deployments: WriterReport,
 }
 
 impl ServeReport {
@@ -75,7 +81,8 @@ impl ServeReport {
     #[must_use]
     pub fn lost(&self) -> u64 {
         let ticks = self.ticks.written.lost + self.ticks.lost;
-        self.otlp.lost + self.infertrace.lost + self.bars.lost + ticks
+        let spans = self.otlp.lost + self.infertrace.lost + self.deployments.lost;
+        spans + self.bars.lost + ticks
     }
 }
 
@@ -180,6 +187,7 @@ impl Server {
             store.check_table::<Bar5m>().await?;
             store.check_table::<Bar15m>().await?;
             store.check_table::<Bar1h>().await?;
+            store.check_table::<DeploymentSpan>().await?;
         }
         let roads = Arc::new(Roads::open(&self.config, &store).await?);
         let opened = EventRoads::open(
@@ -245,6 +253,7 @@ impl Server {
                 roads.infertrace.shutdown(left()),
                 roads.bars.shutdown(left()),
                 roads.ticks.close(left()),
+                roads.deployments.shutdown(left()),
             )
         });
         let drained = tokio::select! {
@@ -252,7 +261,7 @@ impl Server {
             _ = hurry.wait_for(|stop| *stop == Stop::Now) => None,
         };
         drop(drain);
-        let (otlp, infertrace, bars, ticks) = match drained {
+        let (otlp, infertrace, bars, ticks, deployments) = match drained {
             Some(reports) => reports,
             None => (
                 roads.otlp.report_as_lost(),
@@ -260,6 +269,7 @@ impl Server {
                 roads.bars.report_as_lost(),
                 // Counts running minutes as well, which nobody has written either.
                 roads.ticks.close(Duration::ZERO).await,
+                roads.deployments.report_as_lost(),
             ),
         };
         upkeep.abort();
@@ -268,6 +278,7 @@ impl Server {
             infertrace,
             bars,
             ticks,
+            deployments,
         })
     }
 }

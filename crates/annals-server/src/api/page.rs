@@ -11,7 +11,7 @@ use serde::Serialize;
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("annals-next-cursor");
 
 /// Rows as a bare array, and where the next ones are: the same question with another cursor.
-pub(super) fn page<T: Serialize>(rows: &[T], asked: &Uri, next: Option<String>) -> Response {
+pub(crate) fn page<T: Serialize>(rows: &[T], asked: &Uri, next: Option<String>) -> Response {
     let mut response = Json(rows).into_response();
     if let Some(next) = next {
         let link = format!("<{}>; rel=\"next\"", next_link(asked, &next));

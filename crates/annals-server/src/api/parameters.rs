@@ -9,7 +9,7 @@ use axum::{
     http::request::Parts,
 };
 use http::StatusCode;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::problem::Problem;
 
@@ -24,6 +24,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
         query(parts, state).await.map(Self)
     }
 }
+
+/// No parameters.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
 
 /// The query string as it is, for questions that repeat a parameter.
 pub(crate) struct Pairs(pub(crate) Vec<(String, String)>);
@@ -78,6 +83,20 @@ impl<S: Send + Sync> FromRequestParts<S> for PathTexts {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Path::<(String, String)>::from_request_parts(parts, state).await {
             Ok(Path((first, second))) => Ok(Self(first, second)),
+            Err(_) => Err(not_utf8(parts)),
+        }
+    }
+}
+
+/// The three parts of the path that vary.
+pub(crate) struct PathThree(pub(crate) String, pub(crate) String, pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathThree {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<(String, String, String)>::from_request_parts(parts, state).await {
+            Ok(Path((first, second, third))) => Ok(Self(first, second, third)),
             Err(_) => Err(not_utf8(parts)),
         }
     }

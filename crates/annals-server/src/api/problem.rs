@@ -114,11 +114,34 @@ impl From<annals_market::Error> for Problem {
     }
 }
 
+impl From<annals_deploy::Error> for Problem {
+    fn from(error: annals_deploy::Error) -> Self {
+        use annals_deploy::{Error, TokenError};
+        let status = match error {
+            Error::NoWorkspaceId { .. } | Error::Question { .. } | Error::Span(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            Error::Token(TokenError::ForeignWorkspace { .. })
+            | Error::ForeignTrace { .. }
+            | Error::ForeignSpan { .. } => StatusCode::FORBIDDEN,
+            Error::Token(_) => StatusCode::UNAUTHORIZED,
+            Error::TooManySpans { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Error::NoSuchWorkspace { .. } | Error::NoSuchTrace { .. } => StatusCode::NOT_FOUND,
+            Error::Store(error) => return error.into(),
+            other => {
+                tracing::error!(error = %other, "a question has no answer");
+                return internal();
+            }
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
 impl From<annals_store::Error> for Problem {
     fn from(error: annals_store::Error) -> Self {
         use annals_store::Error;
         match &error {
-            Error::Cursor { .. } | Error::Operand { .. } => {
+            Error::Cursor { .. } | Error::Operand { .. } | Error::Refused(_) => {
                 return Self::new(StatusCode::BAD_REQUEST, error.to_string());
             }
             Error::Unsupported { .. } => {

@@ -13,7 +13,11 @@ use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Api, parameters::Parameters, problem::Problem};
+use super::{
+    Api,
+    parameters::{Nothing, Parameters},
+    problem::Problem,
+};
 use crate::{
     bars::{
         bar::{self, BarFields},
@@ -216,11 +220,6 @@ pub(super) async fn feed_ticks(
     })
     .await
 }
-
-/// No parameters.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Nothing {}
 
 fn ticks(format: Format, body: &Bytes) -> Result<Rows<Tick>, Refusal> {
     let rows = match format {

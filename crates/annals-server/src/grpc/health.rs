@@ -50,7 +50,7 @@ async fn check(State(roads): State<Arc<Roads>>, request: Request) -> Response {
         if SERVICES.contains(&asked.service.as_str()) {
             Ok(tonic::Response::new(CheckResponse { status: SERVING }))
         } else {
-            Err(Refusal::no_such_service(format!(
+            Err(Refusal::absent(format!(
                 "there is no service {:?} here",
                 asked.service
             )))

@@ -80,7 +80,7 @@ pub fn decode(object: Map<String, Value>) -> Vec<KeyValue> {
 }
 
 /// The text of bytes in base64.
-pub(super) fn to_base64(bytes: &[u8]) -> String {
+pub(crate) fn to_base64(bytes: &[u8]) -> String {
     BASE64.encode(bytes)
 }
 
@@ -104,7 +104,7 @@ pub(super) fn special_double(word: &str) -> Option<f64> {
 }
 
 /// OTLP/JSON's word for a number that JSON does not have.
-pub(super) fn special_word(double: f64) -> Option<&'static str> {
+pub(crate) fn special_word(double: f64) -> Option<&'static str> {
     if double.is_nan() {
         Some("NaN")
     } else if double == f64::INFINITY {

@@ -3,13 +3,13 @@
 use super::{FieldError, Problem};
 
 /// Bytes of a trace's id.
-pub(super) const TRACE: usize = 16;
+pub(crate) const TRACE: usize = 16;
 
 /// Bytes of a span's id.
-pub(super) const SPAN: usize = 8;
+pub(crate) const SPAN: usize = 8;
 
 /// The text of an id that has to be there.
-pub(super) fn required(
+pub(crate) fn required(
     bytes: &[u8],
     length: usize,
     field: &'static str,
@@ -26,7 +26,7 @@ pub(super) fn required(
 }
 
 /// The text of an id that may be absent. Zeros mean that it is: so do some exporters mark a root.
-pub(super) fn optional(
+pub(crate) fn optional(
     bytes: &[u8],
     length: usize,
     field: &'static str,
@@ -40,7 +40,7 @@ pub(super) fn optional(
 
 /// The text of a link's id. Links may point nowhere, with zeros or nothing for an id: SDKs have to
 /// record them when they have attributes.
-pub(super) fn of_link(
+pub(crate) fn of_link(
     bytes: &[u8],
     length: usize,
     field: &'static str,

@@ -16,6 +16,7 @@ mod writing;
 use std::collections::BTreeMap;
 
 use annals_telemetry::Span;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, value::RawValue};
 
@@ -36,6 +37,9 @@ pub enum ReadError {
         /// The name of OTLP/JSON.
         expected: &'static str,
     },
+    /// A message that cannot be read, where it takes all others with it.
+    #[error("{0}")]
+    Message(FieldError),
     /// Something else than traces.
     #[error("the document has no \"resourceSpans\", only {found}")]
     NotTraces {
@@ -105,6 +109,23 @@ pub fn read(text: &str, bounds: &Bounds) -> Result<Decoded, ReadError> {
     Ok(decoded)
 }
 
+/// Reads a document into protobuf's messages, all or none, for whoever makes something else than records of
+/// them.
+///
+/// # Errors
+///
+/// The first thing that is not OTLP/JSON of traces, by the way to it.
+pub fn messages(text: &str) -> Result<Vec<ResourceSpans>, ReadError> {
+    let document: Document<'_> = serde_json::from_str(text).map_err(ReadError::Syntax)?;
+    let Some(resource_spans) = document.resource_spans else {
+        return empty_document(text, &document).map(|_| Vec::new());
+    };
+    let of_resources = resource_spans.into_iter().enumerate();
+    of_resources
+        .map(|(i, of_resource)| of_resource.messages(|error| error.within_item("resourceSpans", i)))
+        .collect()
+}
+
 /// An object without members is a request without spans. Any other has something to lose.
 fn empty_document(text: &str, document: &Document<'_>) -> Result<Decoded, ReadError> {
     refuse_name(document.in_snake_case, "resource_spans", "resourceSpans")?;
@@ -134,7 +155,7 @@ fn refuse_name(
 }
 
 impl OfResource<'_> {
-    fn read(self, decoded: &mut Decoded, bounds: &Bounds) -> Result<(), ReadError> {
+    fn check_names(&self) -> Result<(), ReadError> {
         if self.scope_spans.is_none() {
             let of_old = "instrumentationLibrarySpans";
             refuse_name(self.scope_spans_in_snake_case, "scope_spans", "scopeSpans")?;
@@ -143,6 +164,32 @@ impl OfResource<'_> {
         if self.schema_url.is_none() {
             refuse_name(self.schema_url_in_snake_case, "schema_url", "schemaUrl")?;
         }
+        Ok(())
+    }
+
+    fn messages(
+        self,
+        around: impl Fn(FieldError) -> FieldError,
+    ) -> Result<ResourceSpans, ReadError> {
+        self.check_names()?;
+        let refuse = |error| ReadError::Message(around(error));
+        let resource = message_of("resource", self.resource, reading::resource).map_err(refuse)?;
+        let of_scopes = self.scope_spans.unwrap_or_default();
+        let of_scopes = of_scopes.into_iter().enumerate();
+        let scope_spans = of_scopes
+            .map(|(i, of_scope)| {
+                of_scope.messages(|error| around(error.within_item("scopeSpans", i)))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(ResourceSpans {
+            resource,
+            scope_spans,
+            schema_url: self.schema_url.unwrap_or_default(),
+        })
+    }
+
+    fn read(self, decoded: &mut Decoded, bounds: &Bounds) -> Result<(), ReadError> {
+        self.check_names()?;
         let resource = message_of("resource", self.resource, reading::resource)
             .and_then(|resource| {
                 bounds.check_resource(resource.as_ref())?;
@@ -157,15 +204,36 @@ impl OfResource<'_> {
 }
 
 impl OfScope<'_> {
+    fn check_names(&self) -> Result<(), ReadError> {
+        if self.schema_url.is_none() {
+            refuse_name(self.schema_url_in_snake_case, "schema_url", "schemaUrl")?;
+        }
+        Ok(())
+    }
+
+    fn messages(self, around: impl Fn(FieldError) -> FieldError) -> Result<ScopeSpans, ReadError> {
+        self.check_names()?;
+        let refuse = |error| ReadError::Message(around(error));
+        let scope = message_of("scope", self.scope, reading::scope).map_err(refuse)?;
+        let spans = self.spans.unwrap_or_default().into_iter().enumerate();
+        let spans = spans.map(|(i, raw)| {
+            let message = value_of("", raw).and_then(reading::span);
+            message.map_err(|error| refuse(error.within_item("spans", i)))
+        });
+        Ok(ScopeSpans {
+            scope,
+            spans: spans.collect::<Result<_, _>>()?,
+            schema_url: self.schema_url.unwrap_or_default(),
+        })
+    }
+
     fn read(
         self,
         resource: &Result<Origin, FieldError>,
         decoded: &mut Decoded,
         bounds: &Bounds,
     ) -> Result<(), ReadError> {
-        if self.schema_url.is_none() {
-            refuse_name(self.schema_url_in_snake_case, "schema_url", "schemaUrl")?;
-        }
+        self.check_names()?;
         let origin = resource.clone().and_then(|resource| {
             let scope = message_of("scope", self.scope, reading::scope)?;
             bounds

@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::{
     resource::v1::Resource,
     trace::v1 as proto,
 };
+use serde_json::{Map, Value};
 
 use super::{FieldError, Problem, attributes::MAX_NESTING};
 
@@ -67,10 +68,19 @@ impl Bounds {
     ///
     /// It did not; the error names `field`, which is what the protocol calls its start.
     pub(super) fn check_start(&self, span: &Span, field: &str) -> Result<(), FieldError> {
-        if (self.earliest..=self.latest).contains(&span.start_time) {
+        self.check_time(span.start_time, field)
+    }
+
+    /// The same of a start alone.
+    ///
+    /// # Errors
+    ///
+    /// It is out of bounds; the error names `field`.
+    pub(crate) fn check_time(&self, found: Timestamp, field: &str) -> Result<(), FieldError> {
+        if (self.earliest..=self.latest).contains(&found) {
             return Ok(());
         }
-        let (found, earliest, latest) = (span.start_time, self.earliest, self.latest);
+        let (earliest, latest) = (self.earliest, self.latest);
         Err(FieldError::new(
             field,
             Problem::Window {
@@ -99,7 +109,7 @@ impl Bounds {
         Ok(())
     }
 
-    pub(super) fn check_span(&self, span: &proto::Span) -> Result<(), FieldError> {
+    pub(crate) fn check_span(&self, span: &proto::Span) -> Result<(), FieldError> {
         self.check(&span.attributes)?;
         for (i, event) in span.events.iter().enumerate() {
             self.check(&event.attributes)
@@ -112,14 +122,14 @@ impl Bounds {
         Ok(())
     }
 
-    pub(super) fn check_resource(&self, resource: Option<&Resource>) -> Result<(), FieldError> {
+    pub(crate) fn check_resource(&self, resource: Option<&Resource>) -> Result<(), FieldError> {
         resource.map_or(Ok(()), |resource| {
             self.check(&resource.attributes)
                 .map_err(|error| error.within("resource"))
         })
     }
 
-    pub(super) fn check_scope(
+    pub(crate) fn check_scope(
         &self,
         scope: Option<&InstrumentationScope>,
     ) -> Result<(), FieldError> {
@@ -127,6 +137,36 @@ impl Bounds {
             self.check(&scope.attributes)
                 .map_err(|error| error.within("scope"))
         })
+    }
+
+    /// Whether attributes that came as JSON are within bounds.
+    ///
+    /// # Errors
+    ///
+    /// They are not; the error names the one that is too deep, or all of them.
+    pub(crate) fn check_members(&self, attributes: &Map<String, Value>) -> Result<(), FieldError> {
+        let mut count = 0;
+        for (name, value) in attributes {
+            if measure_json(value, &mut count) > self.depth {
+                let field = format!("attributes[{}]", super::refusal::quote(name));
+                return Err(FieldError::new(
+                    field,
+                    Problem::TooDeep { most: self.depth },
+                ));
+            }
+        }
+        self.check_count(count)
+    }
+
+    fn check_count(&self, found: usize) -> Result<(), FieldError> {
+        let most = self.attributes;
+        if found > most {
+            return Err(FieldError::new(
+                "attributes",
+                Problem::TooMany { found, most },
+            ));
+        }
+        Ok(())
     }
 
     fn check(&self, attributes: &[KeyValue]) -> Result<(), FieldError> {
@@ -144,14 +184,30 @@ impl Bounds {
                 ));
             }
         }
-        if count > self.attributes {
-            let problem = Problem::TooMany {
-                found: count,
-                most: self.attributes,
-            };
-            return Err(FieldError::new("attributes", problem));
+        self.check_count(count)
+    }
+}
+
+/// The levels of a value in JSON; adds it and all values inside it to `count`.
+fn measure_json(value: &Value, count: &mut usize) -> usize {
+    *count += 1;
+    // JSON's reader stops long before this could exhaust the stack.
+    match value {
+        Value::Array(items) => {
+            let items = items.iter();
+            1 + items
+                .map(|item| measure_json(item, count))
+                .max()
+                .unwrap_or(0)
         }
-        Ok(())
+        Value::Object(members) => {
+            let values = members.values();
+            1 + values
+                .map(|value| measure_json(value, count))
+                .max()
+                .unwrap_or(0)
+        }
+        _ => 0,
     }
 }
 

@@ -101,7 +101,8 @@ pub fn to_proto(span: &Span) -> Result<proto::Span, FieldError> {
     })
 }
 
-fn nanos(nanos: u64, field: &'static str) -> Result<i64, FieldError> {
+/// A time of OTLP.
+pub(crate) fn nanos(nanos: u64, field: &'static str) -> Result<i64, FieldError> {
     i64::try_from(nanos).map_err(|_| FieldError::new(field, Problem::Time))
 }
 
@@ -110,7 +111,8 @@ fn required_bytes(text: &str, length: usize, field: &'static str) -> Result<Vec<
     ids::required(&bytes, length, field).map(|_| bytes)
 }
 
-fn kind(number: i32) -> Result<SpanKind, FieldError> {
+/// The kind of a number.
+pub(crate) fn kind(number: i32) -> Result<SpanKind, FieldError> {
     let kind = ProtoKind::try_from(number).map_err(|_| {
         FieldError::new(
             "kind",
@@ -141,7 +143,8 @@ fn proto_kind(kind: SpanKind) -> ProtoKind {
     }
 }
 
-fn status_code(number: i32) -> Result<StatusCode, FieldError> {
+/// The status code of a number.
+pub(crate) fn status_code(number: i32) -> Result<StatusCode, FieldError> {
     let code = ProtoCode::try_from(number).map_err(|_| {
         let problem = Problem::Enumeration {
             found: number,
@@ -173,7 +176,7 @@ fn status_word(code: StatusCode) -> &'static str {
 }
 
 /// proto3 sends no difference between an absent text and an empty one; the column is absent for both.
-pub(super) fn absent_if_empty(text: String) -> Option<String> {
+pub(crate) fn absent_if_empty(text: String) -> Option<String> {
     if text.is_empty() { None } else { Some(text) }
 }
 

@@ -84,14 +84,17 @@ async fn without_tables_and_leave_to_make_them_nothing_is_served() {
 #[tokio::test]
 async fn the_tables_of_every_family_are_looked_for() {
     let store = Store::open("sqlite::memory:").await.unwrap();
-    let [telemetry, _] = annals_server::MIGRATIONS;
-    store.migrator(&[telemetry]).up().await.unwrap();
-    let settings = config(&[("MIGRATE_ON_START", "false")]);
-    let server = Server::bind(settings).await.unwrap();
-    let (_stop, told) = watch::channel(Stop::No);
-    let ready = || panic!("it is not ready");
-    let error = within(server.serve(store, told, ready)).await.unwrap_err();
-    assert!(error.to_string().contains("bars_1m"), "{error}");
+    let [telemetry, market, _] = annals_server::MIGRATIONS;
+    for (family, missing) in [(telemetry, "bars_1m"), (market, "deployment_trace_span")] {
+        store.migrator(&[family]).up().await.unwrap();
+        let settings = config(&[("MIGRATE_ON_START", "false")]);
+        let server = Server::bind(settings).await.unwrap();
+        let (_stop, told) = watch::channel(Stop::No);
+        let ready = || panic!("it is not ready");
+        let serving = server.serve(store.clone(), told, ready);
+        let error = within(serving).await.unwrap_err();
+        assert!(error.to_string().contains(missing), "{error}");
+    }
 }
 
 #[tokio::test]
