@@ -7,9 +7,12 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub(crate) use crate::{
     bars::command::BarsCommand,
+    deployments::command::DeploymentsCommand,
     doctor::DoctorArgs,
     events::command::{EventsCommand, ExportArgs, ImportArgs},
     lifecycle::command::{ChunksCommand, DeleteArgs, PolicyCommand, SomeTableArg},
+    trace::command::TraceCommand,
+    workspaces::{WorkspaceArg, WorkspacesCommand},
 };
 
 /// Durable storage for everything that happens over time.
@@ -25,7 +28,7 @@ pub(crate) use crate::{
     subcommand_required = true
 )]
 #[command(
-    after_help = "First steps:\n  annals serve --demo                  a server with traffic to look at\n  annals serve                         a server for programs that speak OTLP\n  annals traces list                   what it has kept\n  annals --test-mode --port 6789       an event store for tests, in memory"
+    after_help = "First steps:\n  annals serve --demo                  a server with traffic to look at\n  annals serve                         a server for programs that speak OTLP\n  annals traces list                   what it has kept\n  annals deployments list              deployments, and why they went as they did\n  annals --test-mode --port 6789       an event store for tests, in memory"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -107,10 +110,37 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: DeadLettersCommand,
     },
-    /// Read traces
+    /// Read traces of telemetry
     Traces {
         #[command(subcommand)]
         command: TracesCommand,
+    },
+    /// Deployment traces: why something was deployed, or was not, and what became of it
+    #[command(
+        after_help = "First steps:\n  annals deployments list                       what was reconciled, newest first\n  annals deployments show TRACE                 one of them as a tree, with what CI did\n  annals deployments why web-production-api     why a target is not deployed\n\nThe workspace is --workspace or ANNALS_WORKSPACE, and may be left out where there is exactly one."
+    )]
+    Deployments {
+        #[command(flatten)]
+        workspace: WorkspaceArg,
+        #[command(subcommand)]
+        command: DeploymentsCommand,
+    },
+    /// Workspaces: whose deployment traces are together
+    Workspaces {
+        #[command(subcommand)]
+        command: WorkspacesCommand,
+    },
+    /// Continue a deployment's trace from a shell, such as a CI job's
+    ///
+    /// The deployment engine gives the job a token in ANNALS_TRACE_TOKEN (or CTRLPLANE_TRACE_TOKEN), never on the
+    /// command line, which others can see. Actions may be nested; everything hangs under the span of the job.
+    /// What the server cannot be told now is kept in a file and sent later, so that its absence fails no job.
+    #[command(
+        after_help = "A script:\n  export ANNALS_URL=https://annals.example      and the token, which the engine has set\n  trap 'annals trace end --all --status failed' EXIT\n  annals trace start Deploy\n  annals trace metadata commit \"$GITHUB_SHA\"\n  kubectl apply -f k8s/\n  annals trace step Apply pass\n  annals trace start Verify\n  annals trace step 'Pods ready' pass --message '3/3'\n  annals trace end                              Verify\n  annals trace end                              Deploy\n\nEnds with:\n  0  it is recorded, and sent or kept to be sent (a warning tells)\n  1  it is kept, and was to be delivered: `flush`, or `end` of the last open action\n  2  it is refused: the token, the input, or a file that cannot be used"
+    )]
+    Trace {
+        #[command(subcommand)]
+        command: TraceCommand,
     },
     /// Write spans
     Spans {
@@ -135,7 +165,7 @@ pub(crate) enum Command {
     },
     /// Chunks of tables: look at them, compress, drop and export them
     #[command(
-        after_help = "First steps:\n  annals chunks list spans\n  annals chunks compress spans --older-than '7 days' --dry-run\n  annals chunks drop spans --older-than '90 days' --dry-run\n\nTables are spans, bars_1m, bars_5m, bars_15m, bars_1h, and events:NAMESPACE for messages."
+        after_help = "First steps:\n  annals chunks list spans\n  annals chunks compress spans --older-than '7 days' --dry-run\n  annals chunks drop spans --older-than '90 days' --dry-run\n\nTables are spans, bars_1m, bars_5m, bars_15m, bars_1h, deployment_trace_span, and events:NAMESPACE for messages."
     )]
     Chunks {
         #[command(subcommand)]
@@ -155,9 +185,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         table: SomeTableArg,
     },
-    /// Delete the rows of one service, symbol or stream, in small steps, compressed or not
+    /// Delete the rows of one service, symbol, workspace or stream, in small steps, compressed or not
     #[command(
-        after_help = "Examples:\n  annals delete spans --only load-test --dry-run\n  annals delete spans --only checkout --older-than '30 days'\n  annals delete bars_1m --only TEST --yes"
+        after_help = "Examples:\n  annals delete spans --only load-test --dry-run\n  annals delete spans --only checkout --older-than '30 days'\n  annals delete bars_1m --only TEST --yes\n  annals delete deployment_trace_span --only 7f0c2a9e-8d1b-4b52-9d3f-1f2a3b4c5d6e --older-than '90 days'"
     )]
     Delete(DeleteArgs),
     /// Write a namespace's messages as lines of JSON, from a running server

@@ -4,6 +4,7 @@ mod replay;
 
 use std::process::ExitCode;
 
+use annals_deploy::DeploymentSpan;
 use annals_market::Bar;
 use annals_record::{Filter, Payload, Record, Uuid};
 use annals_store::{DeadLetter, Store};
@@ -159,11 +160,12 @@ async fn show(store: &Store, id: Uuid, json: bool) -> Result<(), CliError> {
         .ok_or(CliError::NoSuchLetter(id))?;
     let content = letter.content()?;
     // A record that this program knows is shown as it would be anywhere else.
-    let record = match as_record::<Span>(&letter, &content)? {
-        Some(span) => Some(span),
-        None => as_record::<Bar>(&letter, &content)?,
-    };
-    let record = match record {
+    let known = [
+        as_record::<Span>(&letter, &content)?,
+        as_record::<Bar>(&letter, &content)?,
+        as_record::<DeploymentSpan>(&letter, &content)?,
+    ];
+    let record = match known.into_iter().flatten().next() {
         Some(record) => record,
         None => serde_json::to_value(&content)?,
     };

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use annals_deploy::{DeploymentTrace, Workspace};
 use annals_record::{Descriptor, Record as _};
 use annals_server::{MIGRATIONS, life::Tables};
 use annals_store::{
@@ -27,7 +28,11 @@ pub(crate) struct DoctorArgs {
 }
 
 /// Tables beside those that age.
-const OTHERS: [&Descriptor; 1] = [Trace::DESCRIPTOR];
+const OTHERS: [&Descriptor; 3] = [
+    Trace::DESCRIPTOR,
+    DeploymentTrace::DESCRIPTOR,
+    Workspace::DESCRIPTOR,
+];
 
 pub(crate) async fn run(
     args: &DatabaseArgs,
@@ -121,6 +126,7 @@ async fn tables(
         Err(error) => {
             let mut families = annals_telemetry::tables(store.names());
             families.extend(annals_market::tables(store.names(), None));
+            families.extend(annals_deploy::tables(store.names()));
             Ok((families, Some(error.report())))
         }
     }

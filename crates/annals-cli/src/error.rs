@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use annals_server::bars::csv::{Column, CsvError, TimeError};
 
+use crate::trace::error::TraceError;
+
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
@@ -16,7 +18,19 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Events(#[from] annals_events::Error),
     #[error(transparent)]
+    Deploy(#[from] annals_deploy::Error),
+    #[error(transparent)]
     Server(#[from] annals_server::Error),
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    #[error(
+        "there is no workspace yet: its first trace makes one, and so does `annals workspaces create`"
+    )]
+    NoWorkspaceYet,
+    #[error(
+        "there are several workspaces, {0}: say which by --workspace or ANNALS_WORKSPACE; `annals workspaces list` shows all"
+    )]
+    WhichWorkspace(String),
     #[error("--demo-rate is {0}, but must be a number above 0 and up to 100")]
     DemoRate(f64),
     #[error("cannot read {path}", path = path.display())]
@@ -58,8 +72,10 @@ pub(crate) enum CliError {
     ChunkInJson,
     #[error("{path} is there already: name another file, or say --force to replace it", path = path.display())]
     FileExists { path: PathBuf },
-    #[error("--url is no address of a server: write http://HOST:PORT or https://HOST")]
-    ServerUrl,
+    #[error(
+        "{0} is no address of a server: write http://HOST:PORT or https://HOST, and no password in it"
+    )]
+    ServerUrl(&'static str),
     #[error("the server cannot be reached, or went away")]
     Http(#[source] reqwest::Error),
     #[error("the server says no, with status {status}: {told}")]
@@ -164,6 +180,7 @@ impl CliError {
             }
             Self::Store(error)
             | Self::Events(annals_events::Error::Store(error))
+            | Self::Deploy(annals_deploy::Error::Store(error))
             | Self::Market(annals_market::Error::Store(error))
             | Self::Telemetry(annals_telemetry::Error::Store(error))
             | Self::Server(

@@ -6,6 +6,7 @@ mod command;
 mod database;
 mod dead_letters;
 mod demo;
+mod deployments;
 mod doctor;
 mod error;
 mod events;
@@ -14,11 +15,14 @@ mod logging;
 mod migrate;
 mod output;
 mod progress;
+mod remote;
 mod serve;
 mod settings;
 mod spans;
+mod trace;
 mod traces;
 mod version;
+mod workspaces;
 
 use std::process::ExitCode;
 
@@ -27,8 +31,9 @@ use clap::{CommandFactory as _, Parser as _};
 use arguments::Arguments;
 use command::{Cli, Command};
 use error::CliError;
+use trace::error::TraceError;
 
-/// The exit code of what was refused, or failed, about the life of data, and of what cannot be told.
+/// The exit code of what was refused, or failed, about the life of data and the trace of a job, and of what cannot be told.
 const REFUSED: u8 = 2;
 
 fn main() -> ExitCode {
@@ -58,6 +63,10 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("annals: {}", error.report());
+            // Nothing is wrong with what was asked for: it comes later.
+            if matches!(error, CliError::Trace(TraceError::NotDelivered { .. })) {
+                return ExitCode::FAILURE;
+            }
             failure
         }
     }
@@ -73,6 +82,11 @@ async fn run(cli: Cli, is_asked_to_serve: bool) -> Result<ExitCode, CliError> {
             return dead_letters::run(database, command, json).await;
         }
         Command::Traces { command } => traces::run(database, command, json).await?,
+        Command::Trace { command } => trace::run(database, command, json).await?,
+        Command::Deployments { workspace, command } => {
+            deployments::run(database, workspace, command, json).await?;
+        }
+        Command::Workspaces { command } => workspaces::run(database, command, json).await?,
         Command::Spans { command } => return spans::run(database, command, json).await,
         Command::Bars { command } => return bars::run(database, command, json).await,
         Command::Serve(args) => return serve::run(database, args, is_asked_to_serve, json).await,
@@ -95,13 +109,15 @@ async fn run(cli: Cli, is_asked_to_serve: bool) -> Result<ExitCode, CliError> {
 
 impl Command {
     /// How a run ends that could not do what was asked for. About the life of data, scripts tell a refusal from
-    /// chunks that had to stay; of a doctor, what cannot be told from what is wrong.
+    /// chunks that had to stay; about the trace of a job, from what comes later; of a doctor, what cannot be told
+    /// from what is wrong.
     fn failure(&self) -> ExitCode {
         match self {
             Self::Chunks { .. }
             | Self::Policy { .. }
             | Self::Stats { .. }
             | Self::Delete(_)
+            | Self::Trace { .. }
             | Self::Doctor(_) => ExitCode::from(REFUSED),
             _ => ExitCode::FAILURE,
         }

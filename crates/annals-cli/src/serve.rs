@@ -221,6 +221,7 @@ fn print_report(report: &ServeReport, json: bool) -> Result<(), CliError> {
         ("infertrace", report.infertrace),
         ("bars", report.bars),
         ("ticks", parts),
+        ("deployments", report.deployments),
     ];
     if json {
         let shown = |report: WriterReport| {

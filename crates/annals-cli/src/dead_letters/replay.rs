@@ -2,6 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
+use annals_deploy::{DeploymentSpan, Deployments, DeploymentsOptions};
 use annals_market::{Bar, BarStore as _, Bars, BarsOptions};
 use annals_record::Record as _;
 use annals_store::{DeadLetter, Replayed, Store};
@@ -22,6 +23,7 @@ const END: Duration = Duration::from_secs(10);
 struct Writers {
     spans: Spans,
     bars: Bars,
+    deployments: Deployments,
 }
 
 pub(super) async fn run(
@@ -39,10 +41,12 @@ pub(super) async fn run(
     let writers = Writers {
         spans: Spans::new(store.clone(), SpansOptions::default()).await?,
         bars: Bars::new(store.clone(), bars).await?,
+        deployments: Deployments::new(store.clone(), DeploymentsOptions::default()).await?,
     };
     let total = writers.replay_all(store, which).await?;
     writers.spans.shutdown(END).await;
     writers.bars.close(END).await;
+    writers.deployments.shutdown(END).await;
     if json {
         print_json(&serde_json::json!({ "committed": total.committed, "refused": total.refused }))?;
     } else {
@@ -84,19 +88,21 @@ impl Writers {
     }
 
     /// Replays nothing when a letter is of no family.
-    async fn replay(&self, letters: Vec<DeadLetter>) -> Result<[Replayed; 2], CliError> {
+    async fn replay(&self, letters: Vec<DeadLetter>) -> Result<[Replayed; 3], CliError> {
         let of_table = |table: &str, letters: Vec<DeadLetter>| -> (Vec<_>, Vec<_>) {
             let is_of = |letter: &DeadLetter| letter.table_name == table;
             letters.into_iter().partition(is_of)
         };
         let (spans, rest) = of_table(Span::DESCRIPTOR.table, letters);
         let (bars, rest) = of_table(Bar::DESCRIPTOR.table, rest);
+        let (deployments, rest) = of_table(DeploymentSpan::DESCRIPTOR.table, rest);
         if let Some(foreign) = rest.into_iter().next() {
             return Err(CliError::ForeignTable(foreign.table_name));
         }
         Ok([
             self.spans.writer().replay(spans).await?,
             self.bars.writer().replay(bars).await?,
+            self.deployments.writer().replay(deployments).await?,
         ])
     }
 }

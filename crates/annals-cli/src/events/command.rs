@@ -177,7 +177,7 @@ pub(crate) struct WriteArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ServerArgs {
     /// The server; of Annals or of EventoDB
-    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    #[arg(long, default_value = crate::remote::DEFAULT)]
     pub(crate) url: String,
     /// The namespace's token, which EVENTODB_TOKEN keeps out of sight of others [env: EVENTODB_TOKEN]
     #[arg(long)]

@@ -3,16 +3,13 @@
 use reqwest::Response;
 use serde::Deserialize;
 
-use super::{
-    command::ImportArgs,
-    input::Input,
-    remote::{Remote, http},
-};
+use super::{command::ImportArgs, input::Input, remote::Remote};
 use crate::{
     command::DatabaseArgs,
     error::CliError,
     output::{confirm, print_json, print_line, printable},
     progress::Progress,
+    remote::http,
 };
 
 /// What a server tells while it takes an import.

@@ -3,11 +3,17 @@
 use std::time::Duration;
 
 use annals_events::Token;
-use reqwest::{Body, Client, RequestBuilder, Response, StatusCode, Url, redirect};
+use reqwest::{Body, Client, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 
 use super::command::ServerArgs;
-use crate::{command::DatabaseArgs, database::sources, error::CliError, output::printable};
+use crate::{
+    command::DatabaseArgs,
+    database::sources,
+    error::CliError,
+    output::printable,
+    remote::{address, client, http},
+};
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -42,12 +48,7 @@ struct Problem {
 impl Remote {
     /// The server that flags name; the token may come from the settings.
     pub(super) fn of(database: &DatabaseArgs, args: &ServerArgs) -> Result<Self, CliError> {
-        let url = Url::parse(&args.url).ok();
-        let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let Some(url) = url.filter(|url| url.password().is_none() && url.username().is_empty())
-        else {
-            return Err(CliError::ServerUrl);
-        };
+        let base = address("--url", &args.url)?;
         let token = match &args.token {
             Some(token) => Some(token.clone()),
             None => {
@@ -57,16 +58,12 @@ impl Remote {
                     .map(|(token, _)| token.to_owned())
             }
         };
-        let client = Client::builder()
-            .connect_timeout(CONNECT)
+        let client = client(CONNECT)
             .tcp_keepalive(Duration::from_secs(30))
-            // A token and messages go to the server that was named, and nowhere else.
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("annals/", env!("CARGO_PKG_VERSION")))
             .build();
         Ok(Self {
             client: client.map_err(CliError::Http)?,
-            base: url.as_str().trim_end_matches('/').to_owned(),
+            base,
             token,
         })
     }
@@ -127,11 +124,6 @@ impl Remote {
             None => request,
         }
     }
-}
-
-/// The error's own words name the address, which the user knows.
-pub(super) fn http(error: reqwest::Error) -> CliError {
-    CliError::Http(error.without_url())
 }
 
 /// The response, or what it says where it says no.

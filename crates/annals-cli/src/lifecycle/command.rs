@@ -137,7 +137,7 @@ pub(crate) enum PolicyCommand {
         kind: KindArg,
         #[command(flatten)]
         table: TableArg,
-        /// The one of this service, symbol or stream alone
+        /// The one of this service, symbol, workspace or stream alone
         #[arg(long, value_name = "OWNER")]
         only: Option<String>,
         /// Do not ask
@@ -180,7 +180,7 @@ pub(crate) enum PolicySet {
     /// Whole chunks where there are chunks, else rows in small steps. `annals serve` runs it, or `annals policy
     /// run`. Tells what would go at once, and asks if that is anything.
     #[command(
-        after_help = "Examples:\n  annals policy set retention spans --after '90 days' --dry-run\n  annals policy set retention spans --after '90 days'\n  annals policy set retention spans --after '14 days' --only load-test"
+        after_help = "Examples:\n  annals policy set retention spans --after '90 days' --dry-run\n  annals policy set retention spans --after '90 days'\n  annals policy set retention spans --after '14 days' --only load-test\n  annals policy set retention deployment_trace_span --after '30 days' --only 7f0c2a9e-8d1b-4b52-9d3f-1f2a3b4c5d6e"
     )]
     Retention {
         #[command(flatten)]
@@ -188,7 +188,7 @@ pub(crate) enum PolicySet {
         /// At which age, such as 90 days or 1 year
         #[arg(long, value_name = "AGE", value_parser = interval)]
         after: Interval,
-        /// Rows of this service, symbol or stream alone
+        /// Rows of this service, symbol, workspace or stream alone
         #[arg(long, value_name = "OWNER")]
         only: Option<String>,
         /// Tell what would go, and set nothing
@@ -213,7 +213,7 @@ pub(crate) enum PolicySet {
 pub(crate) struct DeleteArgs {
     #[command(flatten)]
     pub(crate) table: TableArg,
-    /// Whose: a service of spans, a symbol of bars, a stream or category of events
+    /// Whose: a service of spans, a symbol of bars, a workspace of deployment traces, a stream or category of events
     #[arg(long, value_name = "OWNER")]
     pub(crate) only: String,
     /// Only what is older, such as 30 days
@@ -230,7 +230,7 @@ pub(crate) struct DeleteArgs {
 /// Which table.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TableArg {
-    /// The table: spans, bars_1m, bars_5m, bars_15m, bars_1h or events:NAMESPACE
+    /// The table: spans, bars_1m, bars_5m, bars_15m, bars_1h, deployment_trace_span or events:NAMESPACE
     #[arg(value_name = "TABLE", required_unless_present = "namespace")]
     table: Option<String>,
     /// The messages of this namespace: the table events:NAME
