@@ -9,8 +9,10 @@
 )]
 
 mod intake;
+mod reading;
 mod storing;
 mod support;
+mod recorder;
 mod tokens;
 mod under_token;
 mod workspaces;
