@@ -14,7 +14,6 @@ mod decisions;
 mod linked;
 mod listing;
 mod phases;
-mod planned;
 mod trace;
 mod window;
 

@@ -47,6 +47,18 @@ impl Backend {
         }
     }
 
+    /// The same, with a plan for these values; SQLite's plans are for any.
+    pub(crate) async fn fetch_planned<R: Record>(
+        &self,
+        sql: Sql,
+        values: Vec<Value>,
+    ) -> Result<Vec<R>> {
+        match self {
+            Self::Postgres(postgres) => postgres.fetch_planned(sql, values).await,
+            Self::Sqlite(sqlite) => sqlite.fetch(sql, values).await,
+        }
+    }
+
     /// Runs a query whose one column is a 64-bit integer in one row.
     pub(crate) async fn fetch_count(&self, sql: Sql, values: Vec<Value>) -> Result<i64> {
         match self {

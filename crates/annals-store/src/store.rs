@@ -253,6 +253,21 @@ impl Store {
         self.backend.fetch(sql, values).await
     }
 
+    /// The same, planned for the values at hand. A server keeps a plan for any values after a few executions if it looks
+    /// cheaper, and guesses then how much of a table a window of time holds; planning takes about as long as
+    /// a small statement.
+    ///
+    /// # Errors
+    ///
+    /// The database failed, or a row is no such record.
+    pub async fn fetch_planned<R: Record>(
+        &self,
+        sql: Sql,
+        values: Vec<annals_record::Value>,
+    ) -> Result<Vec<R>> {
+        self.backend.fetch_planned(sql, values).await
+    }
+
     /// Runs a family's own statements on one connection, in a transaction as `access` says, which is
     /// committed when they succeed and rolled back when they fail.
     ///

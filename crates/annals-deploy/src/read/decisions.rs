@@ -7,7 +7,6 @@ use super::{
     Asked, BlockedTarget, FailedDeployment, Page,
     cursor::{self, Place},
     listing::{cut, more_than, span_columns},
-    planned,
     trace::spans_of,
     window::{self, DAY, QUARTER, Window},
 };
@@ -58,7 +57,9 @@ pub(super) async fn failed(
     ];
     values.extend(place.values());
     let sql = include_str!("decisions/failed.sql");
-    let rows: Vec<Failed> = planned::fetch(store, sql, values).await?;
+    let rows: Vec<Failed> = store
+        .fetch_planned(store.names().statement(sql), values)
+        .await?;
     let page = cut(rows, limit, fingerprint, window, |row| Place {
         start_time: row.decided_at,
         trace_id: row.trace_id.clone(),

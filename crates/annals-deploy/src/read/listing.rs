@@ -9,7 +9,6 @@ use annals_store::Store;
 use super::{
     Asked, Page, SpanFilter, TraceFilter,
     cursor::{self, Place},
-    planned,
     window::{self, QUARTER, WEEK, Window},
 };
 use crate::{DeploymentSpan, Result, WorkspaceId};
@@ -31,6 +30,9 @@ struct Listing {
     question: &'static str,
     first: &'static str,
     next: &'static str,
+    /// Whether any plan is good: a question by a key of few rows, of 90 days with many chunks to plan for. Kept for a
+    /// week of a workspace, a plan for any values reads and sorts all of it for its first hundred rows (15 to 50 ms
+    /// instead of 0.3, at a million spans).
     keeps_plan: bool,
 }
 
@@ -240,10 +242,11 @@ async fn page(
         }
         None => listing.first,
     };
+    let sql = store.names().statement(sql);
     let rows: Vec<DeploymentSpan> = if listing.keeps_plan {
-        store.fetch(store.names().statement(sql), values).await?
+        store.fetch(sql, values).await?
     } else {
-        planned::fetch(store, sql, values).await?
+        store.fetch_planned(sql, values).await?
     };
     Ok(cut(rows, limit, fingerprint, window, |span| Place {
         start_time: span.start_time,

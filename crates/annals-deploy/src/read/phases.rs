@@ -3,7 +3,11 @@
 use annals_record::{Record, TextEnum as _, Value};
 use annals_store::{Store, sql::Dialect};
 
-use super::{Asked, PhaseStatistics, listing::optional, planned, window::WEEK, window::Window};
+use super::{
+    Asked, PhaseStatistics,
+    listing::optional,
+    window::{WEEK, Window},
+};
 use crate::{Phase, Result, WorkspaceId};
 
 /// Phases that are told of; whatever sends more than these names sends no phases.
@@ -52,7 +56,9 @@ pub(super) async fn statistics(
         Dialect::Sqlite => include_str!("phases/statistics.sqlite.sql"),
         _ => include_str!("phases/statistics.postgres.sql"),
     };
-    let rows: Vec<Counted> = planned::fetch(store, sql, values).await?;
+    let rows: Vec<Counted> = store
+        .fetch_planned(store.names().statement(sql), values)
+        .await?;
     let mut phases: Vec<PhaseStatistics> = rows.into_iter().map(told).collect();
     // By bytes, whatever the database's locale thinks.
     phases.sort_by(|a, b| (place(&a.phase), &a.phase).cmp(&(place(&b.phase), &b.phase)));

@@ -5,8 +5,7 @@ use annals_store::Store;
 
 use crate::{DeploymentSpan, DeploymentTrace, Error, Result, WorkspaceId};
 
-/// A start time to the microsecond. The nanoseconds below are left out of the comparison: the planner takes a comparison
-/// of both columns for one more condition that few rows fulfil.
+/// A start time to the microsecond, whatever the nanoseconds below: the directory knows none.
 pub(super) struct Micros(pub(super) TimestampMicros);
 
 impl Operand<Timestamp> for Micros {

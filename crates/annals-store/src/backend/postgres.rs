@@ -80,17 +80,27 @@ impl Postgres {
     pub(crate) async fn fetch<R: Record>(&self, sql: Sql, values: Vec<Value>) -> Result<Vec<R>> {
         bind::check(&values)?;
         let mut connection = self.acquire().await?;
-        match read(&mut connection, &sql, &values).await {
+        match read(&mut connection, &sql, &values, true).await {
             Err(error) if is_stale_plan(&error) => {
                 // A column was added since the statement was prepared on this connection.
                 connection
                     .clear_cached_statements()
                     .await
                     .map_err(Error::statement("clearing prepared statements"))?;
-                read(&mut connection, &sql, &values).await
+                read(&mut connection, &sql, &values, true).await
             }
             other => other,
         }
+    }
+
+    pub(crate) async fn fetch_planned<R: Record>(
+        &self,
+        sql: Sql,
+        values: Vec<Value>,
+    ) -> Result<Vec<R>> {
+        bind::check(&values)?;
+        let mut connection = self.acquire().await?;
+        read(&mut connection, &sql, &values, false).await
     }
 
     pub(crate) async fn fetch_count(&self, sql: Sql, values: Vec<Value>) -> Result<i64> {
@@ -189,8 +199,10 @@ async fn read<R: Record>(
     connection: &mut PgConnection,
     sql: &Sql,
     values: &[Value],
+    keeps_plan: bool,
 ) -> Result<Vec<R>> {
-    let mut rows = sqlx::query_with(sql.clone(), bind::arguments(values)).fetch(connection);
+    let query = sqlx::query_with(sql.clone(), bind::arguments(values)).persistent(keeps_plan);
+    let mut rows = query.fetch(connection);
     let mut records = Vec::new();
     while let Some(row) = rows.try_next().await.map_err(Error::statement("reading"))? {
         let record = R::decode(&mut PgSource::new(&row)).map_err(|source| Error::Decode {

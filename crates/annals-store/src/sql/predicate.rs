@@ -1,6 +1,6 @@
 //! Conditions as SQL with bound parameters.
 
-use annals_record::{Column, ColumnType, Descriptor, Predicate, Value, filter::Comparison};
+use annals_record::{Column, Descriptor, Predicate, Value, filter::Comparison};
 
 use super::{Dialect, joined, quoted};
 
@@ -137,22 +137,31 @@ fn compare(
         Comparison::Greater => ">",
         Comparison::AtLeast => ">=",
     };
+    if let ([time, Value::Int4(nanos)], false) = (
+        values,
+        matches!(comparison, Comparison::Equal | Comparison::NotEqual),
+    ) {
+        let micros = name(descriptor, first);
+        let time = bindings.bind(dialect, time.clone());
+        // At one end of a microsecond the nanoseconds decide nothing.
+        return match (comparison, nanos) {
+            (Comparison::Less | Comparison::AtLeast, 0)
+            | (Comparison::AtMost | Comparison::Greater, 999) => {
+                format!("{micros} {operator} {time}")
+            }
+            _ => {
+                // No comparison of rows: that excludes no chunk, and planners take it for one more condition
+                // that few rows fulfil.
+                let beyond = operator.trim_end_matches('=');
+                let below = name(descriptor, first + 1);
+                let nanos = bindings.bind(dialect, Value::Int4(*nanos));
+                format!(
+                    "({micros} {beyond}= {time} AND ({micros} {beyond} {time} OR {below} {operator} {nanos}))"
+                )
+            }
+        };
+    }
     let left = columns(descriptor, first, values.len());
     let right = row_of(dialect, values, bindings);
-    let condition = format!("{left} {operator} {right}");
-    // A comparison of rows excludes no chunk and enters no index by itself on every server, so the
-    // partitioning half is said once more alone.
-    let is_time =
-        column(descriptor, first).is_some_and(|column| column.ty == ColumnType::Timestamp);
-    match (values, comparison) {
-        ([time, _], Comparison::Less | Comparison::AtMost) if is_time => {
-            let time = bindings.bind(dialect, time.clone());
-            format!("({} <= {time} AND {condition})", name(descriptor, first))
-        }
-        ([time, _], Comparison::Greater | Comparison::AtLeast) if is_time => {
-            let time = bindings.bind(dialect, time.clone());
-            format!("({} >= {time} AND {condition})", name(descriptor, first))
-        }
-        _ => condition,
-    }
+    format!("{left} {operator} {right}")
 }

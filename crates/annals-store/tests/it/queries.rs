@@ -9,6 +9,7 @@ on_every_backend!(
     pages_by_cursor_give_every_row_once,
     a_cursor_of_another_query_is_refused,
     nanoseconds_order_and_bound,
+    a_bound_anywhere_in_a_microsecond_is_exact,
     counts_ignore_limits,
     two_schemas_in_one_database_do_not_see_each_other,
 );
@@ -236,5 +237,49 @@ async fn two_schemas_in_one_database_do_not_see_each_other(database: TestDatabas
         assert_eq!(writer.write(vec![reading(0)]).await.unwrap().committed, 1);
         assert_eq!(store.query::<Reading>().count().await.unwrap(), 1);
         store.close().await;
+    }
+}
+
+async fn a_bound_anywhere_in_a_microsecond_is_exact(database: TestDatabase) {
+    let store = database.store().await;
+    store.create_table::<Reading>().await.unwrap();
+    let writer = store.writer().await.unwrap();
+    let nanos = [0, 1, 499, 998, 999];
+    let at = |micro: i64, nano: i64| Timestamp::from_unix_nanos((micro + 7) * 1_000 + nano);
+    let mut readings = Vec::new();
+    for micro in [-9, -8, -7, 0, 1] {
+        for nano in nanos {
+            // A key has microseconds alone.
+            let sensor = format!("s{nano}");
+            let at = at(micro, nano);
+            readings.push(Reading {
+                sensor,
+                at,
+                ..reading(0)
+            });
+        }
+    }
+    let _ = writer.write(readings.clone()).await.unwrap();
+    let expect = |keep: &dyn Fn(Timestamp) -> bool| {
+        readings.iter().filter(|reading| keep(reading.at)).count() as u64
+    };
+    for (micro, nano) in [-9, -8, -7, 0]
+        .into_iter()
+        .flat_map(|m| nanos.map(|n| (m, n)))
+    {
+        let bound = at(micro, nano);
+        let found = [
+            count(&store, Reading::AT.lt(bound)).await,
+            count(&store, Reading::AT.at_most(bound)).await,
+            count(&store, Reading::AT.gt(bound)).await,
+            count(&store, Reading::AT.at_least(bound)).await,
+        ];
+        let expected = [
+            expect(&|at| at < bound),
+            expect(&|at| at <= bound),
+            expect(&|at| at > bound),
+            expect(&|at| at >= bound),
+        ];
+        assert_eq!(found, expected, "{bound}");
     }
 }
