@@ -1,0 +1,10 @@
+//! What the questions about traces promise.
+
+mod decisions;
+mod isolation;
+mod linked;
+mod lists;
+mod model;
+mod phases;
+mod trace;
+mod tree;
