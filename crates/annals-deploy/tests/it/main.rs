@@ -9,6 +9,7 @@
 )]
 
 mod intake;
+mod public_sql;
 mod reading;
 mod storing;
 mod support;
