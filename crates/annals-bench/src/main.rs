@@ -9,6 +9,7 @@
 //! | [`ingest`], [`connections`], [`inserts`], [`sqlite`], [`trace`] | the benches of the library |
 //! | [`bars`] | the benches of bars: bursts, the warm-up of a service, and longer bars |
 //! | [`events`] | the benches of the event store |
+//! | [`deployments`] | the benches of deployment traces, against the predecessor's table |
 //! | [`life`] | the life of data: compressing it, reading it then, and letting it go |
 //! | [`serve`] | the benches of the program `annals serve`, from outside |
 //! | [`report`], [`machine`] | tables, goals, and where they were measured |
@@ -28,6 +29,7 @@ mod bed;
 mod connections;
 mod cpu;
 mod data;
+mod deployments;
 mod events;
 mod ingest;
 mod inserts;
@@ -82,9 +84,12 @@ struct Options {
     /// Spans of `life`, beside which it has as many bars and events as it says.
     #[arg(long, env = "ANNALS_BENCH_LIFE_ROWS", default_value_t = 1_000_000, value_parser = above_zero)]
     life_rows: usize,
-    /// A Community server on which `life` may make a database of its own: postgres://user@host:port/database.
+    /// A Community server on which `life` and `deployments` may make databases of their own: postgres://user@host:port/database.
     #[arg(long, env = "ANNALS_BENCH_COMMUNITY_URL")]
     community_url: Option<String>,
+    /// Spans of `deployments`, over 90 days.
+    #[arg(long, env = "ANNALS_BENCH_DEPLOYMENT_ROWS", default_value_t = 2_000_000, value_parser = above_zero)]
+    deployment_rows: usize,
     /// Starts of the program, on a fresh database and on an existing one.
     #[arg(long, env = "ANNALS_BENCH_STARTS", default_value_t = 20, value_parser = above_zero)]
     starts: usize,
@@ -116,6 +121,8 @@ enum Bench {
     Rollups,
     /// Events: appends against a function of Message DB's shape, growth, reads.
     Events,
+    /// Deployment traces: reads, writes and bytes against the predecessor's table, and what recording costs.
+    Deployments,
     /// The life of data: compressing it, reading it then, and letting it go.
     Life,
     /// `annals serve`: load, small requests, memory and start.
@@ -162,6 +169,9 @@ async fn main() {
     }
     if options.runs(Bench::Events) {
         events::run(&options, &mut report).await;
+    }
+    if options.runs(Bench::Deployments) {
+        deployments::run(&options, &mut report).await;
     }
     if options.runs(Bench::Life) {
         life::run(&options, &mut report).await;
