@@ -7,7 +7,7 @@
 //! | [`linked`] | a trace with those that it continues and those that continue it |
 //! | [`decisions`] | what was decided against, and why |
 //! | [`phases`] | durations and failures by phase |
-//! | [`window`], [`cursor`], [`planned`] | which stretch of time, which page, and how PostgreSQL plans for both |
+//! | [`window`], [`cursor`] | which stretch of time, and which page |
 
 mod cursor;
 mod decisions;

@@ -1,22 +1,19 @@
--- The newest of each trace: one that has no other behind it in the window. What makes it a decision against stands here as
--- it stands in the partial index, which neither dialect would find by parameters.
-SELECT decision.trace_id, decision.span_id, decision.start_time, decision.start_time_nanos,
-       decision.release_target_key, decision.deployment_id, decision.phase,
-       COALESCE(NULLIF(decision.message, ''), decision.name)
-  FROM {deployment_trace_span} AS decision
- WHERE decision.status = 'failed' AND decision.node_type = 'decision' AND decision.workspace_id = $1
-   AND decision.start_time >= $2 AND decision.start_time < $3
-   AND NOT EXISTS (
-           SELECT 1
-             FROM {deployment_trace_span} AS later
-            WHERE later.status = 'failed' AND later.node_type = 'decision' AND later.workspace_id = $1
-              AND later.start_time >= $2 AND later.start_time < $3
-              AND later.trace_id = decision.trace_id
-              AND (later.start_time, later.start_time_nanos, later.span_id)
-                  > (decision.start_time, decision.start_time_nanos, decision.span_id)
-       )
-   -- Behind the last row of the page before; said once more alone, so that chunks are excluded by it.
-   AND decision.start_time <= $5
-   AND (decision.start_time, decision.start_time_nanos, decision.trace_id, decision.span_id) < ($5, $6, $7, $8)
- ORDER BY decision.start_time DESC, decision.start_time_nanos DESC, decision.trace_id DESC, decision.span_id DESC
+-- The newest of each trace, which is first in its trace. Whether it is, is known from the whole window only; of that, the
+-- partial index has just these rows. What makes it a decision against stands here as it stands in that index, which neither
+-- dialect would find by parameters.
+SELECT trace_id, span_id, start_time, start_time_nanos, release_target_key, deployment_id, phase, words
+  FROM (
+        SELECT trace_id, span_id, start_time, start_time_nanos, release_target_key, deployment_id, phase,
+               COALESCE(NULLIF(message, ''), name) AS words,
+               row_number() OVER (
+                   PARTITION BY trace_id ORDER BY start_time DESC, start_time_nanos DESC, span_id DESC
+               ) AS place
+          FROM {deployment_trace_span}
+         WHERE status = 'failed' AND node_type = 'decision' AND workspace_id = $1
+           AND start_time >= $2 AND start_time < $3
+       ) AS ranked
+ WHERE place = 1
+   -- Behind the last row of the page before.
+   AND (start_time, start_time_nanos, trace_id, span_id) < ($5, $6, $7, $8)
+ ORDER BY start_time DESC, start_time_nanos DESC, trace_id DESC, span_id DESC
  LIMIT $4
