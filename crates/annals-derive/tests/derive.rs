@@ -508,3 +508,22 @@ fn a_text_that_names_no_variant_is_refused_with_those_that_do() {
         r#"column "kind" holds "CLIENT", which is not one of SERVER, in_process, http_client"#
     );
 }
+
+#[test]
+fn versions_of_a_row_are_ordered_by_a_column() {
+    #[derive(Clone, Record)]
+    #[record(crate = "annals_record", table = "t", key("id"), on_conflict = "newer by revision")]
+    #[allow(dead_code, reason = "only its description is looked at")]
+    struct Versioned {
+        id: i32,
+        #[record(merge = "same")]
+        owner: String,
+        at: annals_record::Timestamp,
+        revision: i64,
+    }
+    let descriptor = Versioned::DESCRIPTOR;
+    assert_eq!(descriptor.on_conflict, OnConflict::Newer);
+    // Behind the two columns of the time.
+    assert_eq!(descriptor.newer_by, Some(4));
+    assert_eq!(descriptor.merge, [(1, Merge::Same)]);
+}
