@@ -15,6 +15,11 @@
 //! | `guard` | what every started thing has in common |
 //! | `phases`, `parts` | planning, eligibility, execution; evaluations, checks, jobs, actions |
 //! | `persist`, `background` | what has changed goes to a store, with somebody who waits and without |
+//!
+//! | Metric | Kind | Labels |
+//! |---|---|---|
+//! | `annals_deploy_dropped_total` | counter, what was beyond the [`Limits`] or came too long after an end | `kind`: spans, events, attributes, changes |
+//! | `annals_deploy_refused_total` | counter, spans that made no row with what people noted | |
 
 mod attributes;
 mod background;

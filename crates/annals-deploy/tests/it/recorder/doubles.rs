@@ -1,16 +1,20 @@
-//! Stores that fail, are stuck, or count; and what was logged.
+//! Stores that fail, are stuck, or count; and what was logged and counted.
 
 use std::{
+    collections::HashMap,
     fmt,
     future::pending,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use annals_deploy::{DeploymentSpan, Error, MemoryStore, Result, SpanSink};
 use futures_util::future::BoxFuture;
+use metrics::{
+    Counter, Gauge, Histogram, Key, KeyName, Metadata as MetricMetadata, SharedString, Unit,
+};
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
@@ -145,4 +149,39 @@ impl Subscriber for Logged {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+/// Keeps what is counted on this thread, by the label `kind`.
+#[derive(Default)]
+pub(super) struct Counted(Mutex<HashMap<String, Arc<AtomicU64>>>);
+
+impl Counted {
+    pub(super) fn of(&self, kind: &str) -> u64 {
+        let counters = self.0.lock().unwrap();
+        let count = counters.get(kind).map(|count| count.load(Ordering::SeqCst));
+        count.unwrap_or_default()
+    }
+}
+
+impl metrics::Recorder for Counted {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &MetricMetadata<'_>) -> Counter {
+        assert_eq!(key.name(), "annals_deploy_dropped_total");
+        let kind = key.labels().next().unwrap().value().to_owned();
+        let count = Arc::clone(self.0.lock().unwrap().entry(kind).or_default());
+        Counter::from_arc(count)
+    }
+
+    fn register_gauge(&self, _: &Key, _: &MetricMetadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &Key, _: &MetricMetadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
 }

@@ -3,7 +3,7 @@
 use annals_deploy::{Decision, Limits, OtelSpan, ReconcileTarget, Status, StepResult};
 use serde_json::json;
 
-use super::{KEY, attribute, row, rows, span, status, workspace};
+use super::{KEY, attribute, doubles::Counted, row, rows, span, status, workspace};
 
 fn limited(limits: Limits) -> ReconcileTarget {
     ReconcileTarget::options(workspace(), KEY)
@@ -31,6 +31,31 @@ fn events_and_attributes_beyond_the_limits_are_counted() {
     assert_eq!(attribute(&job, "job_config.c"), json!(null));
     let other = span(&recorder, "Execution");
     assert!(!other.attributes.keys().any(|key| key.contains("dropped")));
+}
+
+#[test]
+fn what_is_dropped_is_counted_by_a_metric_of_each_kind() {
+    let counted = Counted::default();
+    metrics::with_local_recorder(&counted, || {
+        let limits = Limits::default()
+            .with_spans(2)
+            .with_events(1)
+            .with_attributes(1);
+        let recorder = limited(limits);
+        let action = recorder.start_action("action");
+        for n in 0..3 {
+            action.add_metadata("n", n).set_attribute(&n.to_string(), n);
+            action.add_step("dropped", StepResult::Pass, "");
+        }
+    });
+    for (kind, count) in [
+        ("spans", 3),
+        ("events", 2),
+        ("attributes", 2),
+        ("changes", 0),
+    ] {
+        assert_eq!(counted.of(kind), count, "{kind}");
+    }
 }
 
 #[tokio::test]
