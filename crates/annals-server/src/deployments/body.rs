@@ -23,7 +23,6 @@ pub(super) struct SentSpan {
 
 impl SentSpan {
     /// A version after so many changes.
-
     pub(super) fn new(span: OtelSpan, prefix: &str, changes: u32) -> Self {
         let status = span.attributes.get(&format!("{prefix}status"));
         let is_aborted = status.is_some_and(|status| *status == Status::Aborted.as_text());

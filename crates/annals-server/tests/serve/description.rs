@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::{
     client::{get, post},
+    deployments::WORKSPACE,
     serving,
 };
 
@@ -51,6 +52,20 @@ async fn every_path_is_described_and_every_reference_leads_somewhere() {
         "/bars/{symbol}/latest",
         "/bars/{symbol}/gaps",
         "/symbols",
+        "/workspaces",
+        "/workspaces/{id}",
+        "/workspaces/{id}/traces",
+        "/workspaces/{id}/traces/{trace}",
+        "/workspaces/{id}/traces/{trace}/tree",
+        "/workspaces/{id}/traces/{trace}/spans/{span}/children",
+        "/workspaces/{id}/spans",
+        "/workspaces/{id}/spans/roots",
+        "/workspaces/{id}/releases/{release}/spans",
+        "/workspaces/{id}/release-targets/{key}/spans",
+        "/workspaces/{id}/release-targets/{key}/why",
+        "/workspaces/{id}/jobs/{job}/spans",
+        "/workspaces/{id}/failures",
+        "/workspaces/{id}/phases",
         "/admin/tables",
         "/admin/tables/{label}",
         "/admin/tables/{label}/chunks",
@@ -82,7 +97,16 @@ async fn every_path_that_is_described_is_served() {
         }
         if methods["get"].is_null() {
             let answer = post(served.http, path, &[], "").await;
-            assert_eq!(answer.status, 415, "{path}");
+            // Who has no trace token hears nothing else.
+            let is_external = path == "/api/traces/spans";
+            let expected = if is_external { 401 } else { 415 };
+            assert_eq!(answer.status, expected, "{path}");
+            continue;
+        }
+        if path.starts_with("/workspaces/") {
+            let asked = path.replace("{id}", WORKSPACE).replace(['{', '}'], "");
+            let error = get(served.http, &asked).await.refusal(404);
+            assert!(error.contains(WORKSPACE), "{path}: {error}");
             continue;
         }
         let mut asked = path.replace("{id}", "x").replace("{name}", "m");
@@ -130,6 +154,44 @@ async fn every_parameter_of_a_question_is_described() {
         ("/bars/{symbol}/gaps", &["symbol", "start", "end"]),
         ("/bars", &["symbols", "symbol", "limit"]),
         ("/symbols", &["since"]),
+        ("/workspaces", &["limit", "cursor"]),
+        (
+            "/workspaces/{id}/traces",
+            &[
+                "id",
+                "deployment_id",
+                "release_id",
+                "release_target_key",
+                "job_id",
+                "trigger",
+                "status",
+                "since",
+                "until",
+                "limit",
+                "cursor",
+            ],
+        ),
+        (
+            "/workspaces/{id}/spans",
+            &[
+                "id",
+                "phase",
+                "status",
+                "node_type",
+                "deployment_id",
+                "name",
+                "since",
+                "cursor",
+            ],
+        ),
+        (
+            "/workspaces/{id}/phases",
+            &["id", "deployment_id", "since", "until"],
+        ),
+        (
+            "/workspaces/{id}/failures",
+            &["id", "since", "until", "limit", "cursor"],
+        ),
         ("/admin/tables/{label}/chunks", &["label", "count"]),
     ] {
         let parameters = document["paths"][path]["get"]["parameters"].as_array();
@@ -168,6 +230,18 @@ async fn bodies_are_described_with_every_media_type_and_field() {
             &["application/json", "application/x-ndjson"],
             "TickInput",
             &["symbol", "price", "size", "timestamp"],
+        ),
+        (
+            "/workspaces/{id}/spans",
+            &["application/json", "application/x-protobuf"],
+            "DeploymentSpanInput",
+            &["trace_id", "span_id", "name", "start_time"],
+        ),
+        (
+            "/api/traces/spans",
+            &["application/json", "application/x-protobuf"],
+            "DeploymentSpansInput",
+            &["spans"],
         ),
     ] {
         let post = &document["paths"][path]["post"];
