@@ -11,9 +11,9 @@
 mod intake;
 mod public_sql;
 mod reading;
+mod recorder;
 mod storing;
 mod support;
-mod recorder;
 mod tokens;
 mod under_token;
 mod workspaces;
