@@ -55,7 +55,7 @@ pub(super) fn lines(tree: &Tree, look: Look) -> Vec<String> {
         if look.metadata {
             for told in metadata(span) {
                 let mut words = Words::default();
-                words.text(Tone::Dim, &told);
+                words.text(Tone::Dim, &told, 1);
                 lines.extend(words.lines(look, &lead_on, &format!("{lead_on}  ")));
             }
         }
@@ -100,8 +100,8 @@ fn words(span: &DeploymentSpan, look: Look) -> Words {
         .collect();
     words.field(Tone::Dim, &kind.join("/"));
     match &span.end_time {
-        // A decision is made, and takes no time.
-        Some(_) if is_decision => {}
+        // Decisions are made, and steps told, at one moment.
+        Some(end) if is_decision || *end == span.start_time => {}
         Some(end) => {
             let nanos = end.duration_since(span.start_time).as_nanos();
             let took = duration(i64::try_from(nanos).unwrap_or(i64::MAX));
@@ -141,6 +141,7 @@ fn tell_why(words: &mut Words, span: &DeploymentSpan) {
     };
     let message = span.message.as_deref().map(str::trim);
     let message = message.filter(|message| !message.is_empty() && *message != span.name);
+    let gap = if result.is_some() { 1 } else { 2 };
     if let Some((tone, result)) = result {
         let colon = if message.is_some() { ":" } else { "" };
         words.field(tone, &format!("{result}{colon}"));
@@ -151,7 +152,7 @@ fn tell_why(words: &mut Words, span: &DeploymentSpan) {
         } else {
             Tone::Plain
         };
-        words.text(tone, message);
+        words.text(tone, message, gap);
     }
 }
 

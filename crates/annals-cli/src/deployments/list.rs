@@ -28,7 +28,7 @@ pub(super) async fn traces(
     let page = reads.traces(filter, (&args.asked).into()).await?;
     if json {
         let traces = document::spans(&page.rows)?;
-        return print_json(&told(&page, "traces", json!(traces)));
+        return print_json(&told(&page, "traces", &json!(traces)));
     }
     let mut table = table(&[
         "TRACE", "START", "DURATION", "STATUS", "TARGET", "TRIGGER", "NAME",
@@ -66,7 +66,7 @@ pub(super) async fn failed(
             })
         });
         let failed: Vec<Value> = failed.collect();
-        return print_json(&told(&page, "failures", json!(failed)));
+        return print_json(&told(&page, "failures", &json!(failed)));
     }
     let mut table = table(&["DECIDED", "TARGET", "PHASE", "TRACE", "DECISION"]);
     for one in &page.rows {
@@ -83,7 +83,7 @@ pub(super) async fn failed(
     more(page.next.as_deref())
 }
 
-fn told<T>(page: &Page<T>, what: &str, rows: Value) -> Value {
+fn told<T>(page: &Page<T>, what: &str, rows: &Value) -> Value {
     json!({
         what: rows, "next": page.next,
         "since": page.since.to_string(), "until": page.until.to_string(),

@@ -33,7 +33,7 @@ fn sentences(target: &str, blocked: Option<&BlockedTarget>) -> Vec<String> {
     let target = printable(target);
     let Some(blocked) = blocked else {
         return vec![format!(
-            "Nothing blocks {target}: within 90 days no decision about it was the latest one and against it."
+            "Nothing blocks {target}: the latest decision about it was for it, or there was none within 90 days."
         )];
     };
     let decision = &blocked.decision;

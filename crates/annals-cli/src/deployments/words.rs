@@ -43,15 +43,15 @@ impl Words {
         });
     }
 
-    /// Adds text of one line or several.
-    pub(super) fn text(&mut self, tone: Tone, text: &str) {
+    /// Adds text of one line or several, so far apart from what is before it.
+    pub(super) fn text(&mut self, tone: Tone, text: &str, gap: usize) {
         let text = text.trim_end();
         // Several lines are told below what they are about, all of them.
         let are_several = text.contains('\n');
         for line in text.split('\n') {
             let line = line.trim_end_matches('\r');
             let indented = line.len() - line.trim_start_matches(' ').len();
-            let gap = if are_several { indented } else { 1 };
+            let gap = if are_several { indented } else { gap };
             self.add(tone, line, gap, are_several);
         }
     }
@@ -166,7 +166,7 @@ mod tests {
     fn lines_of_a_message_stay_lines() {
         let mut words = Words::default();
         words.say(Tone::Plain, "Apply");
-        words.text(Tone::Bad, "error:\r\n  no\u{1b}[2J space\n\n");
+        words.text(Tone::Bad, "error:\r\n  no\u{1b}[2J space\n\n", 2);
         let wide = Look {
             width: None,
             ..NARROW

@@ -50,6 +50,10 @@ pub(crate) enum TraceError {
     NoSuchAction { id: String },
     #[error("the {what} has no name: give it one that is not empty")]
     NoName { what: &'static str },
+    #[error(
+        "action {name:?} has no room for this: all that is told of an action is at most 512 KiB; it is not added"
+    )]
+    NoRoom { name: String },
     #[error("the server refuses the token, with status {status}: {told}; {lost}")]
     TokenRefused {
         status: u16,

@@ -1,6 +1,9 @@
 //! A span as it is kept in a file, and as it goes to the server.
 
-use annals_deploy::Status;
+use annals_deploy::{
+    Status,
+    intake::{MAX_EVENTS_BYTES, MAX_TEXT_BYTES},
+};
 use annals_record::{TextEnum as _, Timestamp, Uuid};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -60,7 +63,32 @@ impl Span {
         self.end_time = Some(now.max(began).to_string());
         self.status = status.as_text().to_owned();
         self.status_code = status.code().as_text().to_owned();
-        self.message = message.map(str::to_owned);
+        self.message = message.map(shortened);
         self.changes += 1;
     }
+
+    /// Whether it would still be taken with this event. One that is not would take the span's end along.
+    pub(super) fn has_room_for(&self, event: &Event) -> bool {
+        let size = |event: &Event| serde_json::to_vec(event).map_or(usize::MAX, |text| text.len());
+        let all = self
+            .events
+            .iter()
+            .map(size)
+            .fold(size(event), usize::saturating_add);
+        // The server's own writing of them may be a little longer.
+        all <= MAX_EVENTS_BYTES / 2
+    }
+}
+
+/// As much of a text as a server takes: of a log that somebody gave as a message the end, where the reason is.
+pub(super) fn shortened(text: &str) -> String {
+    const CUT: &str = "… ";
+    if text.len() <= MAX_TEXT_BYTES {
+        return text.to_owned();
+    }
+    let mut from = text.len() + CUT.len() - MAX_TEXT_BYTES;
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    CUT.to_owned() + text.get(from..).unwrap_or_default()
 }

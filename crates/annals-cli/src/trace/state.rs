@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     error::TraceError,
-    span::{Event, Span},
+    span::{Event, Span, shortened},
 };
 
 /// The form in which a state is written. Another one is read by no other program.
@@ -148,11 +148,17 @@ impl State {
         let Some(kept) = self.spans.get_mut(at) else {
             return Err(TraceError::NothingOpen);
         };
-        kept.span.events.push(Event {
+        let event = Event {
             name: key.to_owned(),
             timestamp: now.to_string(),
             attributes: Map::from_iter([(key.to_owned(), value)]),
-        });
+        };
+        if !kept.span.has_room_for(&event) {
+            return Err(TraceError::NoRoom {
+                name: kept.span.name.clone(),
+            });
+        }
+        kept.span.events.push(event);
         kept.span.changes += 1;
         Ok(())
     }
@@ -231,7 +237,7 @@ impl State {
             trace_id: self.trace_id.clone(),
             span_id: Span::new_id(),
             parent_span_id: parent.map(|kept| kept.span.span_id.clone()),
-            name: name.to_owned(),
+            name: shortened(name),
             start_time: now.to_string(),
             end_time: None,
             node_type: NodeType::Action.as_text().to_owned(),

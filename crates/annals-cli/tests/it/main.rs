@@ -9,6 +9,8 @@
 mod bars;
 mod bars_pandas;
 mod commands;
+mod deployed;
+mod deployments_commands;
 mod doctor;
 mod event_client;
 mod event_commands;
@@ -22,3 +24,4 @@ mod python_sdk;
 mod serve;
 mod serve_sdks;
 mod serving;
+mod trace_commands;

@@ -32,10 +32,14 @@ impl Run {
 
 /// Runs `annals` in a directory, with nothing of this process's settings.
 pub(crate) fn annals(directory: &Path, database: Option<&str>, arguments: &[&str]) -> Run {
+    let database = database.map(|url| ("DATABASE_URL", url));
+    annals_with(directory, database.as_slice(), arguments)
+}
+
+/// The same with these settings.
+pub(crate) fn annals_with(directory: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_annals"));
     command.current_dir(directory).args(arguments).env_clear();
-    if let Some(url) = database {
-        command.env("DATABASE_URL", url);
-    }
+    command.envs(settings.iter().copied());
     command.output().unwrap().into()
 }

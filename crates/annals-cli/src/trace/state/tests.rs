@@ -262,6 +262,26 @@ fn a_state_of_another_version_or_with_another_field_is_not_guessed_at() {
 }
 
 #[test]
+fn what_is_too_long_for_the_server_does_not_take_the_rest_along() {
+    let mut state = state();
+    let log = "é".repeat(100_000) + "the reason";
+    state.start(&log, None, at(0)).unwrap();
+    let long = json!("x".repeat(100_000));
+    let added = (0..10).filter(|n| state.metadata("log", long.clone(), None, at(*n)).is_ok());
+    assert_eq!(added.count(), 5);
+    state.end(None, Some(&log), None, at(20)).unwrap();
+    let span = state.pending().remove(0);
+    let message = span.message.unwrap();
+    assert!(
+        message.len() <= 64 << 10 && message.starts_with("… é"),
+        "{}",
+        message.len()
+    );
+    assert!(message.ends_with("the reason"));
+    assert!(span.name.len() <= 64 << 10);
+}
+
+#[test]
 fn ids_are_16_digits_and_differ() {
     let ids: std::collections::HashSet<String> = (0..1_000).map(|_| Span::new_id()).collect();
     assert_eq!(ids.len(), 1_000);
