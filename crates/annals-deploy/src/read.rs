@@ -2,12 +2,12 @@
 //!
 //! | Module | What lives there |
 //! |---|---|
-//! | [`listing`] | lists of spans and traces, newest first, page by page |
-//! | [`trace`] | one trace, and the children of one of its spans |
-//! | [`linked`] | a trace with those that it continues and those that continue it |
-//! | [`decisions`] | what was decided against, and why |
-//! | [`phases`] | durations and failures by phase |
-//! | [`window`], [`cursor`] | which stretch of time, and which page |
+//! | `listing` | lists of spans and traces, newest first, page by page |
+//! | `trace` | one trace, and the children of one of its spans |
+//! | `linked` | a trace with those that it continues and those that continue it |
+//! | `decisions` | what was decided against, and why |
+//! | `phases` | durations and failures by phase |
+//! | `window`, `cursor` | which stretch of time, and which page |
 
 mod cursor;
 mod decisions;

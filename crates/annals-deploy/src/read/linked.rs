@@ -52,6 +52,9 @@ pub(super) async fn tree(store: &Store, workspace: WorkspaceId, trace_id: &str) 
         teller = SPANS;
         above = links(store, workspace, teller.up, trace_id).await?;
     }
+    if above.is_empty() {
+        return Err(not_found(workspace, trace_id));
+    }
     let mut is_cut = above.len() > MOST_TRACES;
     let chain = climbed(trace_id, above);
     let top = chain.last().map(|link| link.trace_id.clone());
@@ -64,8 +67,10 @@ pub(super) async fn tree(store: &Store, workspace: WorkspaceId, trace_id: &str) 
     }
     is_cut |= traces.is_cut;
 
+    // The trace itself, which is the first, alone: it is not cut for what others have.
+    let (itself, others) = traces.links.split_at(traces.links.len().min(1));
     let mut spans = Vec::new();
-    for group in traces.links.chunks(TOGETHER) {
+    for group in std::iter::once(itself).chain(others.chunks(TOGETHER)) {
         let left = MOST_SPANS - spans.len();
         if left == 0 {
             is_cut = true;

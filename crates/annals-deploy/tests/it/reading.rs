@@ -1,5 +1,6 @@
 //! What the questions about traces promise.
 
+mod compressed;
 mod decisions;
 mod isolation;
 mod linked;

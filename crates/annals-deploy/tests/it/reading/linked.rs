@@ -1,7 +1,7 @@
 //! The tree of linked traces, in the shape that deployments give it.
 
 use annals_deploy::{DeploymentSpan, Deployments, Error, Tree};
-use annals_testkit::{TestDatabase, on_every_backend};
+use annals_testkit::{Backend, TestDatabase, backend, on_every_backend};
 
 use super::model::written;
 use crate::support::{deployments, id, row};
@@ -228,4 +228,30 @@ async fn a_trace_whose_spans_are_gone_is_not_there(database: TestDatabase) {
         reads.tree("unrelated").await,
         Err(Error::NoSuchTrace { .. })
     ));
+}
+
+/// On one backend: what is counted is counted here.
+#[test]
+fn more_spans_than_a_tree_has_are_cut_and_those_nearest_to_the_trace_stay() {
+    backend::run(Backend::Sqlite, async |database| {
+        let deployments = deployments(&database).await;
+        let large = |trace: &str, from: i64| -> Vec<DeploymentSpan> {
+            let spans =
+                (from..from + 10_000).map(|n| linked(trace, &format!("{n}"), ("top", "job"), n));
+            spans.collect()
+        };
+        written(&deployments, &[row(1, "top", "job", 0)]).await;
+        for part in 0..5 {
+            written(&deployments, &large("a", part * 10_000)).await;
+            written(&deployments, &large("b", part * 10_000)).await;
+        }
+        let reads = deployments.workspace(id(1));
+        for trace in ["a", "b"] {
+            let tree = reads.tree(trace).await.unwrap();
+            assert!(tree.is_cut);
+            assert_eq!(tree.walk().count(), 100_000);
+            let of_it = tree.walk().filter(|node| node.span.trace_id == trace);
+            assert_eq!(of_it.count(), 50_000, "all of {trace}");
+        }
+    });
 }

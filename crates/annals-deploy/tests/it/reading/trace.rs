@@ -69,6 +69,8 @@ async fn children_come_by_sequence_and_then_by_start(database: TestDatabase) {
 
 async fn an_unknown_trace_is_an_error_that_names_it_and_the_workspace(database: TestDatabase) {
     let deployments = deployments(&database).await;
+    // Not even a trace without an id is there for it.
+    written(&deployments, &[row(1, "", "s", 0)]).await;
     let reads = deployments.workspace(id(1));
     for error in [
         reads.trace("nowhere").await.unwrap_err(),
@@ -84,11 +86,14 @@ async fn an_unknown_trace_is_an_error_that_names_it_and_the_workspace(database: 
 async fn the_newest_version_of_a_span_is_read(database: TestDatabase) {
     let deployments = deployments(&database).await;
     let running = row(1, "t", "s", 0);
-    written(&deployments, &[running.clone()]).await;
+    written(&deployments, std::slice::from_ref(&running)).await;
     let reads = deployments.workspace(id(1));
-    assert_eq!(reads.trace("t").await.unwrap(), [running.clone()]);
+    assert_eq!(
+        reads.trace("t").await.unwrap(),
+        std::slice::from_ref(&running)
+    );
     let ended = end(running, 5);
-    written(&deployments, &[ended.clone()]).await;
+    written(&deployments, std::slice::from_ref(&ended)).await;
     assert_eq!(reads.trace("t").await.unwrap(), [ended]);
 }
 
