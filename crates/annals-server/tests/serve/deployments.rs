@@ -1,6 +1,7 @@
 //! Deployment traces by HTTP: under workspaces, and under trace tokens.
 
 mod ageing;
+mod away;
 mod external;
 mod guarding;
 mod isolation;

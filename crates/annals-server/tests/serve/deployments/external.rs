@@ -15,6 +15,7 @@ on_every_backend!(
     spans_of_the_token_s_own_trace_stand_in_it,
     otlp_under_a_token_is_answered_in_its_words,
     the_trace_that_is_continued_cannot_be_changed,
+    a_token_that_is_sent_along_is_not_stored,
 );
 
 /// A deployment with a job, and the job's token.
@@ -135,4 +136,29 @@ async fn the_trace_that_is_continued_cannot_be_changed(database: TestDatabase) {
     }
     assert_eq!(stored(&database).await, 3);
     assert_eq!(found(&served, WORKSPACE, "/traces/deploy").await, before);
+}
+
+async fn a_token_that_is_sent_along_is_not_stored(database: TestDatabase) {
+    let served = on(&database).await;
+    let token = deployed(&served).await;
+    let leaky = with(
+        span("ci", "a", 1_000),
+        json!({
+            "name": format!("curl {token}"), "message": token, "job_id": token,
+            "attributes": {"env": {"TOKENS": [token]}, (token.as_str()): 1},
+            "events": [{"name": token, "timestamp": "2026-01-31T09:30:00Z", "attributes": {"t": token}}],
+        }),
+    );
+    let answer = write_under(&served, &token, &[leaky]).await;
+    assert_eq!(answer.found()["accepted"], 1);
+    let read = found(&served, WORKSPACE, "/traces/ci").await.to_string();
+    for part in token.split('.') {
+        assert!(!read.contains(part), "{read}");
+    }
+    // As an id it could not be taken out without making it another's.
+    let id = with(span("ci", "b", 1_000), json!({"parent_span_id": token}));
+    let refused = write_under(&served, &token, &[id]).await;
+    let error = refused.refusal(400);
+    assert!(!error.contains(&token), "{error}");
+    assert_eq!(stored(&database).await, 3);
 }
