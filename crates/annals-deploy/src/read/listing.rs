@@ -94,10 +94,10 @@ const SPANS: Listing = listing!(
 
 /// Traces by the first of these that is asked for, so that SQLite too takes its index.
 macro_rules! traces {
-    ($question:literal, $by:expr) => {
+    ($question:literal, $plan:ident, $by:expr) => {
         listing!(
             $question,
-            anew,
+            $plan,
             concat!(
                 "parent_span_id IS NULL AND ", $by,
                 " AND (CAST($5 AS text) IS NULL OR job_id = $5) AND (CAST($6 AS text) IS NULL OR release_id = $6) \
@@ -110,11 +110,11 @@ macro_rules! traces {
     };
 }
 
-const TRACES_OF_JOB: Listing = traces!("traces of job", "job_id = $5");
-const TRACES_OF_RELEASE: Listing = traces!("traces of release", "release_id = $6");
-const TRACES_OF_TARGET: Listing = traces!("traces of target", "release_target_key = $7");
-const TRACES_OF_DEPLOYMENT: Listing = traces!("traces of deployment", "deployment_id = $8");
-const TRACES: Listing = traces!("traces", "TRUE");
+const TRACES_OF_JOB: Listing = traces!("traces of job", kept, "job_id = $5");
+const TRACES_OF_RELEASE: Listing = traces!("traces of release", kept, "release_id = $6");
+const TRACES_OF_TARGET: Listing = traces!("traces of target", anew, "release_target_key = $7");
+const TRACES_OF_DEPLOYMENT: Listing = traces!("traces of deployment", anew, "deployment_id = $8");
+const TRACES: Listing = traces!("traces", anew, "TRUE");
 
 pub(super) async fn of_release(
     store: &Store,
