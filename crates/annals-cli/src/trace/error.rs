@@ -68,7 +68,7 @@ pub(crate) enum TraceError {
         told: String,
     },
     #[error(
-        "the server at {url} takes no spans, with status {status}: {told}; is --url or ANNALS_URL right? {spans} kept in {path}: `annals trace flush` sends them, and deleting the file forgets them",
+        "the server at {url} takes no spans, with status {status}: {told}; is --url or ANNALS_URL right? {spans} kept in {path}: `annals trace flush` sends what is kept, and deleting the file forgets it",
         path = path.display()
     )]
     NoSuchServer {
@@ -79,7 +79,7 @@ pub(crate) enum TraceError {
         path: PathBuf,
     },
     #[error(
-        "{spans} not delivered, as {why}; kept in {path}: `annals trace flush` sends them",
+        "{spans} not delivered, as {why}; kept in {path}: `annals trace flush` sends what is kept",
         path = path.display()
     )]
     NotDelivered {

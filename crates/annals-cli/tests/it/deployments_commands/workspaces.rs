@@ -1,15 +1,18 @@
 //! Workspaces: which one is meant, and their beginning and end.
 
-use annals_testkit::{TestDatabase, on_every_backend};
+use annals_deploy::{Intake, OtelSpan};
+use annals_record::Timestamp;
+use annals_testkit::{Backend, TestDatabase, on_every_backend};
 use serde_json::json;
 
 use super::Place;
-use crate::deployed::{OTHER, WORKSPACE, deployed, deployments};
+use crate::deployed::{OTHER, WORKSPACE, deployed, deployments, workspace};
 
 on_every_backend!(
     the_only_workspace_need_not_be_named,
     workspaces_are_made_listed_and_deleted,
     rows_of_a_workspace_are_deleted_by_age_and_owner,
+    spans_that_their_table_refused_are_replayed,
 );
 
 async fn the_only_workspace_need_not_be_named(database: TestDatabase) {
@@ -106,4 +109,40 @@ async fn rows_of_a_workspace_are_deleted_by_age_and_owner(database: TestDatabase
             .any(|policy| policy["kind"] == "retention" && policy["only"] == OTHER),
         "{shown}"
     );
+}
+
+async fn spans_that_their_table_refused_are_replayed(database: TestDatabase) {
+    let deployments = deployments(&database).await;
+    let place = Place::of(&database);
+    let (rule, no_rule) = match database.backend {
+        Backend::Sqlite => (
+            "CREATE TRIGGER rule BEFORE INSERT ON deployment_trace_span WHEN NEW.name = 'bad'
+             BEGIN SELECT RAISE(ABORT, 'bad is not welcome'); END",
+            "DROP TRIGGER rule",
+        ),
+        _ => (
+            "ALTER TABLE deployment_trace_span ADD CONSTRAINT rule CHECK (name <> 'bad')",
+            "ALTER TABLE deployment_trace_span DROP CONSTRAINT rule",
+        ),
+    };
+    database.execute(rule).await;
+    let spans = ["good", "bad"].map(|name| OtelSpan::new("t", name, name, Timestamp::now()));
+    let rows = Intake::default()
+        .rows(spans.into(), Some(workspace(WORKSPACE)))
+        .unwrap();
+    deployments
+        .create_workspace(workspace(WORKSPACE), None)
+        .await
+        .unwrap();
+    let written = deployments.write_each(rows).await.unwrap();
+    assert_eq!((written.committed, written.parked), (1, 1), "{written:?}");
+    let listed = place.json(&["dead-letters", "list", "--table", "deployment_trace_span"]);
+    let id = listed["dead_letters"][0]["id"].as_str().unwrap();
+    let shown = place.json(&["dead-letters", "show", id]);
+    assert_eq!(shown["record"]["name"], "bad", "{shown}");
+    database.execute(no_rule).await;
+    let replayed = place.ok(&["dead-letters", "replay", "--all"]);
+    assert!(replayed.contains("replayed 1"), "{replayed}");
+    let tree = place.json(&["deployments", "show", "t"]);
+    assert_eq!(tree["roots"].as_array().unwrap().len(), 2, "{tree}");
 }

@@ -86,3 +86,27 @@ async fn a_server_that_was_killed_has_everything_after_its_return(database: Test
         "SELECT count(DISTINCT trace_id) FROM deployment_trace_span WHERE phase = 'external'";
     assert_eq!(database.number(traces).await, 1);
 }
+
+#[test]
+fn a_server_that_says_nothing_is_waited_for_once() {
+    // Connections are made by the system, and nobody ever answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let machine = Machine::new(silent.local_addr().unwrap()).with_token("no.token");
+    let first = machine.trace(&["start", "Deploy"]);
+    assert!(
+        first.code == 0 && first.err.contains("does not answer within"),
+        "{first:?}"
+    );
+    let then = machine.trace(&["step", "Apply", "pass"]);
+    assert!(
+        then.code == 0 && then.err.contains("a short while ago"),
+        "{then:?}"
+    );
+    assert!(then.err.contains("2 spans are kept in"), "{then:?}");
+    // What must deliver tries all the same.
+    let end = machine.trace(&["end", "--wait", "0s"]);
+    assert!(
+        end.code == 1 && end.err.contains("does not answer within"),
+        "{end:?}"
+    );
+}
