@@ -123,7 +123,8 @@ impl Deployments {
         for span in &spans {
             self.store.check(span)?;
         }
-        let known = self.known_traces(&spans).await?;
+        let traces = spans.iter().map(|span| span.trace_id.as_str());
+        let known = self.known_traces(traces).await?;
         let is_foreign = |span: &&DeploymentSpan| {
             let trace = known.get(&span.trace_id);
             trace.is_some_and(|trace| trace.workspace_id != span.workspace_id)
@@ -152,10 +153,19 @@ impl Deployments {
             adopt(token, span)?;
             self.store.check(span)?;
         }
-        let known = self.known_traces(&spans).await?;
+        let traces = spans.iter().map(|span| span.trace_id.as_str());
+        let known = self
+            .known_traces(traces.chain([token.trace_id.as_str()]))
+            .await?;
+        let is_foreign = |trace: &DeploymentTrace| trace.workspace_id != token.workspace.uuid();
+        if known.get(&token.trace_id).is_some_and(is_foreign) {
+            return Err(Error::ForeignTrace {
+                trace_id: token.trace_id.clone(),
+            });
+        }
         for span in &spans {
             let is_ours = match known.get(&span.trace_id) {
-                Some(trace) if trace.workspace_id != token.workspace.uuid() => false,
+                Some(trace) if is_foreign(trace) => false,
                 Some(_) if span.trace_id == token.trace_id => true,
                 Some(trace) => trace.parent_trace_id.as_deref() == Some(&token.trace_id),
                 None => true,
@@ -198,12 +208,12 @@ impl Deployments {
         Ok(())
     }
 
-    /// The directory's rows of the traces of spans.
+    /// The directory's rows of traces.
     async fn known_traces(
         &self,
-        spans: &[DeploymentSpan],
+        traces: impl Iterator<Item = &str>,
     ) -> Result<HashMap<String, DeploymentTrace>> {
-        let ids: BTreeSet<&str> = spans.iter().map(|span| span.trace_id.as_str()).collect();
+        let ids: BTreeSet<&str> = traces.collect();
         let mut known = HashMap::new();
         for part in Vec::from_iter(ids).chunks(OPERANDS) {
             let query = self.store.query::<DeploymentTrace>();

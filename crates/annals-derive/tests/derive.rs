@@ -512,7 +512,12 @@ fn a_text_that_names_no_variant_is_refused_with_those_that_do() {
 #[test]
 fn versions_of_a_row_are_ordered_by_a_column() {
     #[derive(Clone, Record)]
-    #[record(crate = "annals_record", table = "t", key("id"), on_conflict = "newer by revision")]
+    #[record(
+        crate = "annals_record",
+        table = "t",
+        key("id"),
+        on_conflict = "newer by revision"
+    )]
     #[allow(dead_code, reason = "only its description is looked at")]
     struct Versioned {
         id: i32,

@@ -11,6 +11,7 @@ on_every_backend!(
     spans_of_the_token_s_own_trace_are_external,
     a_later_version_replaces_what_came_under_the_same_token,
     what_is_not_the_token_s_to_write_is_refused_and_nothing_is_stored,
+    a_token_whose_trace_is_of_another_workspace_is_refused,
 );
 
 fn token() -> Claims {
@@ -138,4 +139,21 @@ async fn what_is_not_the_token_s_to_write_is_refused_and_nothing_is_stored(datab
         );
         assert_eq!(stored(&deployments).await, before, "{what}");
     }
+}
+
+/// Only who has the secret can make one, and it leads nowhere.
+async fn a_token_whose_trace_is_of_another_workspace_is_refused(database: TestDatabase) {
+    let deployments = prepared(&database).await;
+    let before = stored(&deployments).await;
+    let token = Claims {
+        workspace: id(2),
+        ..token()
+    };
+    let rows = vec![row(2, "ci", "x", 5)];
+    let refused = deployments.write_under(&token, rows).await.unwrap_err();
+    assert!(
+        matches!(&refused, Error::ForeignTrace { trace_id } if trace_id == "deploy"),
+        "{refused}"
+    );
+    assert_eq!(stored(&deployments).await, before);
 }

@@ -85,7 +85,12 @@ async fn postgres(connection: &mut PgConnection, table: &str) -> Result<Shape, s
           CROSS JOIN LATERAL unnest(one.indkey::int2[]) WITH ORDINALITY AS part(number, place)
            LEFT JOIN pg_attribute AS attribute
                   ON attribute.attrelid = one.indrelid AND attribute.attnum = part.number
-          WHERE one.indrelid = to_regclass($1) AND one.indpred IS NULL AND one.indisvalid
+          WHERE one.indrelid = to_regclass($1) AND one.indisvalid
+            -- One without the rows of which its first column is absent answers the same questions.
+            AND (one.indpred IS NULL
+                 OR (NOT one.indisunique
+                     AND pg_get_expr(one.indpred, one.indrelid)
+                       = format('(%s IS NOT NULL)', pg_get_indexdef(one.indexrelid, 1, FALSE))))
             AND part.place <= one.indnkeyatts
           GROUP BY one.indexrelid, one.indisunique",
     );
@@ -123,12 +128,15 @@ fn sqlite(connection: &Connection, table: &str) -> Result<Shape, rusqlite::Error
         .table
         .unique
         .push(key.into_iter().map(|(_, name)| name).collect());
-    let mut statement = connection
-        .prepare("SELECT name, \"unique\" FROM pragma_index_list(?1) WHERE NOT partial")?;
+    let mut statement = connection.prepare(
+        "SELECT list.name, \"unique\", iif(partial, sql, NULL)
+           FROM pragma_index_list(?1) AS list
+           LEFT JOIN sqlite_schema AS made ON made.type = 'index' AND made.name = list.name",
+    )?;
     let indexes = statement
-        .query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<Vec<(String, bool)>, _>>()?;
-    for (name, is_unique) in indexes {
+        .query_map([table], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<Vec<(String, bool, Option<String>)>, _>>()?;
+    for (name, is_unique, partial) in indexes {
         let mut parts =
             connection.prepare("SELECT name FROM pragma_index_info(?1) ORDER BY seqno")?;
         let columns = parts
@@ -136,10 +144,14 @@ fn sqlite(connection: &Connection, table: &str) -> Result<Shape, rusqlite::Error
                 Ok(row.get::<_, Option<String>>(0)?.unwrap_or_default())
             })?
             .collect::<Result<Vec<String>, _>>()?;
-        if is_unique {
-            shape.table.unique.push(columns);
-        } else {
-            shape.indexes.push(columns);
+        let serves_all = partial.is_none_or(|sql| {
+            let first = columns.first().map_or("", String::as_str);
+            !is_unique && sql.ends_with(&format!("WHERE {first} IS NOT NULL"))
+        });
+        match (serves_all, is_unique) {
+            (true, true) => shape.table.unique.push(columns),
+            (true, false) => shape.indexes.push(columns),
+            (false, _) => {}
         }
     }
     Ok(shape)

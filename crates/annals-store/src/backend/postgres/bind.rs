@@ -36,10 +36,10 @@ pub(super) fn arguments(values: &[Value]) -> PgArguments {
     sink.arguments
 }
 
-/// Parameters for every column of a record, in order.
-pub(super) fn row_arguments<R: Record>(record: &R) -> PgArguments {
+/// Parameters for every column of every record, in order.
+pub(super) fn row_arguments<R: Record>(records: &[R]) -> PgArguments {
     let mut sink = BindSink::default();
-    record.encode(&mut sink);
+    records.iter().for_each(|record| record.encode(&mut sink));
     sink.arguments
 }
 

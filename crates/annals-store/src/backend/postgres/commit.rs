@@ -1,10 +1,11 @@
 //! One batch in one transaction: ledger, rows, parked rows, companion, commit.
 //!
-//! Rows take the fast road, COPY straight into the table. Only when the server finds a key that is
+//! Few rows go by [INSERT](few). Many take the fast road, COPY straight into the table. Only when the server finds a key that is
 //! there already, or a row that it refuses, does the batch go again by the careful road (see
 //! [`careful`]), inside the same transaction, so that one ledger entry stands for all of it.
 
 mod careful;
+mod few;
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -12,7 +13,7 @@ use annals_record::{OnConflict, Record};
 use sqlx::{Executor as _, PgConnection, Row as _, pool::PoolConnection};
 use uuid::Uuid;
 
-use super::{Postgres, bind, copy::CopyBuffer, statements::Statements};
+use super::{Postgres, copy::CopyBuffer, statements::Statements};
 use crate::{
     Error,
     dead_letter::DeadLetter,
@@ -236,15 +237,12 @@ impl<R: Record> Attempt<'_, R> {
     }
 
     async fn write_rows(&mut self, needs_inserted: bool) -> Result<Written, Error> {
-        let updates = self.batch.on_conflict != OnConflict::Ignore && !R::DESCRIPTOR.key.is_empty();
-        // A row count cannot tell a new row from an updated one; the careful road can.
-        let alone = self.batch.rows.len() == 1;
-        if let [row] = self.batch.rows.as_slice()
-            && !(updates && needs_inserted)
-        {
-            return self.write_one(row).await;
-        }
-        let hint = if self.batch.expects_conflicts() || alone {
+        let hint = if self.are_few() {
+            if let Some(written) = self.write_few(needs_inserted).await? {
+                return Ok(written);
+            }
+            None
+        } else if self.batch.expects_conflicts() {
             None
         } else {
             match self.copy_all().await {
@@ -258,49 +256,10 @@ impl<R: Record> Attempt<'_, R> {
                 Err(error) => return Err(error),
             }
         };
-        self.raw(
-            Sql::vouched("ROLLBACK TO SAVEPOINT annals_rows".into()),
-            "going back",
-        )
-        .await?;
+        self.go_back().await?;
         let written = self.write_carefully(hint, needs_inserted).await?;
         self.batch.note_conflicts(written.refused.len());
         Ok(written)
-    }
-
-    /// The single road: INSERT with the conflict clause.
-    async fn write_one(&mut self, row: &R) -> Result<Written, Error> {
-        if let Err(refusal) = super::copy::check(row) {
-            return Ok(Written {
-                refused: vec![(0, refusal.into())],
-                inserted: None,
-            });
-        }
-        let arguments = bind::row_arguments(row);
-        let sql = self.statements.insert.clone();
-        let done = sqlx::query_with(sql, arguments)
-            .execute(self.connection.get()?)
-            .await;
-        match done.map_err(Error::statement("inserting a row")) {
-            // A row count of zero is a row that was there already.
-            Ok(done) if done.rows_affected() == 0 => Ok(Written {
-                refused: Vec::new(),
-                inserted: Some(Vec::new()),
-            }),
-            Ok(_) => Ok(Written::default()),
-            Err(error) if error.action() == Action::Isolate => {
-                self.raw(
-                    Sql::vouched("ROLLBACK TO SAVEPOINT annals_rows".into()),
-                    "going back",
-                )
-                .await?;
-                Ok(Written {
-                    refused: vec![(0, ParkReason::of(&error))],
-                    inserted: None,
-                })
-            }
-            Err(error) => Err(error),
-        }
     }
 
     /// The fast road. Gives the rows that cannot even be put on the wire.

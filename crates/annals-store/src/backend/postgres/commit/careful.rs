@@ -179,7 +179,7 @@ impl<R: Record> Attempt<'_, R> {
     }
 
     /// Positions of the rows whose keys the server gave back as new.
-    fn positions(&self, keys: &[Vec<u8>]) -> Vec<usize> {
+    pub(super) fn positions(&self, keys: &[Vec<u8>]) -> Vec<usize> {
         let by_key: HashMap<Vec<u8>, usize> = self
             .batch
             .rows
@@ -217,7 +217,7 @@ impl<R: Record> Attempt<'_, R> {
 }
 
 /// The key of a row that `merge_returning` gave back; `None` when it was there before.
-fn returned_key<R: Record>(row: &PgRow) -> Result<Option<Vec<u8>>, Error> {
+pub(super) fn returned_key<R: Record>(row: &PgRow) -> Result<Option<Vec<u8>>, Error> {
     let width = R::DESCRIPTOR.key.len();
     let is_new = row.len() <= width || row.try_get(width).unwrap_or(true);
     if !is_new {
