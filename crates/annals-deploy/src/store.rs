@@ -159,9 +159,8 @@ impl Deployments {
             .await?;
         let is_foreign = |trace: &DeploymentTrace| trace.workspace_id != token.workspace.uuid();
         if known.get(&token.trace_id).is_some_and(is_foreign) {
-            return Err(Error::ForeignTrace {
-                trace_id: token.trace_id.clone(),
-            });
+            let of = token.workspace;
+            return Err(TokenError::ForeignTrace { of }.into());
         }
         for span in &spans {
             let is_ours = match known.get(&span.trace_id) {

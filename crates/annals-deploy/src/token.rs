@@ -132,6 +132,12 @@ pub enum TokenError {
         /// Whose it would have to be.
         asked: WorkspaceId,
     },
+    /// The trace that the token names is another workspace's.
+    #[error("the token is of workspace {of}, and its trace is of another workspace")]
+    ForeignTrace {
+        /// Whose the token is.
+        of: WorkspaceId,
+    },
     /// Nobody said with which secret tokens are signed.
     #[error("there are no trace tokens without a secret: set TRACE_TOKEN_SECRET")]
     NoSecret,

@@ -152,7 +152,7 @@ async fn a_token_whose_trace_is_of_another_workspace_is_refused(database: TestDa
     let rows = vec![row(2, "ci", "x", 5)];
     let refused = deployments.write_under(&token, rows).await.unwrap_err();
     assert!(
-        matches!(&refused, Error::ForeignTrace { trace_id } if trace_id == "deploy"),
+        matches!(&refused, Error::Token(TokenError::ForeignTrace { of }) if *of == id(2)),
         "{refused}"
     );
     assert_eq!(stored(&deployments).await, before);

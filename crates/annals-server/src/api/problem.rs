@@ -121,7 +121,7 @@ impl From<annals_deploy::Error> for Problem {
             Error::NoWorkspaceId { .. } | Error::Question { .. } | Error::Span(_) => {
                 StatusCode::BAD_REQUEST
             }
-            Error::Token(TokenError::ForeignWorkspace { .. })
+            Error::Token(TokenError::ForeignWorkspace { .. } | TokenError::ForeignTrace { .. })
             | Error::ForeignTrace { .. }
             | Error::ForeignSpan { .. } => StatusCode::FORBIDDEN,
             Error::Token(_) => StatusCode::UNAUTHORIZED,

@@ -163,7 +163,7 @@ impl DeploymentIntake {
 fn refused(error: Error, rows: usize) -> Refusal {
     let message = error.to_string();
     match error {
-        Error::Token(TokenError::ForeignWorkspace { .. })
+        Error::Token(TokenError::ForeignWorkspace { .. } | TokenError::ForeignTrace { .. })
         | Error::ForeignTrace { .. }
         | Error::ForeignSpan { .. } => Refusal::forbidden(message),
         Error::Span(error) if error.is_foreign => Refusal::forbidden(message),

@@ -86,8 +86,13 @@ async fn a_token_of_another_workspace_reaches_nothing_of_this_one(database: Test
     let directory = tempfile::tempdir().unwrap();
     let foreign = token(directory.path(), SECRET, OTHER, &deployed);
     let machine = Machine::new(served.http).with_token(&foreign);
-    // Whether it is refused or goes to its own workspace, this one has nothing of it.
-    machine.trace(&["step", "Apply", "pass"]);
+    let told = machine.refused(&["step", "Apply", "pass"]);
+    assert!(
+        told.contains("status 403") && told.contains("is of another workspace"),
+        "{told}"
+    );
+    let apply = "SELECT count(*) FROM deployment_trace_span WHERE name = 'Apply'";
+    assert_eq!(database.number(apply).await, 0);
     let reads = deployments.workspace(workspace(WORKSPACE));
     assert_eq!(
         reads.tree(&deployed.trace_id).await.unwrap().walk().count(),
