@@ -165,7 +165,7 @@ fn total(place: &Place) -> f64 {
     place.rows + place.indexes + place.directory
 }
 
-/// What was written of each way, by server; `peer` is the contest in which the predecessor took part.
+/// What was written of each way, by server; ours is held against the predecessor wherever that took part.
 pub(super) fn inserts(report: &mut Report, contests: &[(String, Contest<How>)]) {
     report.paragraph(
         "**Writing** into the filled tables, spans a second. The predecessor as its driver did it: BEGIN, one INSERT … ON CONFLICT \

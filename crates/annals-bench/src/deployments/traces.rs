@@ -221,13 +221,8 @@ impl Trace {
 
     fn check(&mut self, root: usize, blocked: bool) -> bool {
         let eligibility = self.phase("Eligibility", Phase::Eligibility, root);
-        for place in 0..2 {
-            let check = self.start(
-                CHECKS[place],
-                Phase::Eligibility,
-                NodeType::Check,
-                Some(eligibility),
-            );
+        for (place, name) in CHECKS.into_iter().enumerate().take(2) {
+            let check = self.start(name, Phase::Eligibility, NodeType::Check, Some(eligibility));
             self.note(check, "target_version", &format!("v1.{}.0", self.version));
             let stops = blocked && place == 1;
             self.result(
