@@ -22,8 +22,9 @@ use crate::StatusCode;
     segment_by = "workspace_id",
     order_by = "start_time desc",
     index("workspace_id", "start_time desc"),
-    index("release_target_key", "workspace_id", "start_time desc"),
-    index("job_id", "workspace_id", "start_time desc")
+    index("release_target_key", "start_time desc"),
+    index("release_id"),
+    index("job_id")
 )]
 pub struct DeploymentSpan {
     /// UUID of version 5 made of the key; see [`DeploymentSpan::id_of`].

@@ -42,23 +42,23 @@ CREATE TABLE {deployment_trace_span} (
 CREATE INDEX {deployment_trace_span_workspace_idx}
     ON {deployment_trace_span} (workspace_id, start_time DESC);
 CREATE INDEX {deployment_trace_span_target_idx}
-    ON {deployment_trace_span} (release_target_key, workspace_id, start_time DESC)
+    ON {deployment_trace_span} (release_target_key, start_time DESC)
     WHERE release_target_key IS NOT NULL;
 CREATE INDEX {deployment_trace_span_release_idx}
-    ON {deployment_trace_span} (release_id, workspace_id, start_time DESC)
+    ON {deployment_trace_span} (release_id)
     WHERE release_id IS NOT NULL;
 CREATE INDEX {deployment_trace_span_job_idx}
-    ON {deployment_trace_span} (job_id, workspace_id, start_time DESC)
+    ON {deployment_trace_span} (job_id)
     WHERE job_id IS NOT NULL;
 CREATE INDEX {deployment_trace_span_root_idx}
     ON {deployment_trace_span} (workspace_id, start_time DESC)
     WHERE parent_span_id IS NULL;
 CREATE INDEX {deployment_trace_span_root_deployment_idx}
-    ON {deployment_trace_span} (deployment_id, workspace_id, start_time DESC)
+    ON {deployment_trace_span} (deployment_id, start_time DESC)
     WHERE parent_span_id IS NULL AND deployment_id IS NOT NULL;
-CREATE INDEX {deployment_trace_span_decided_against_idx}
-    ON {deployment_trace_span} (workspace_id, start_time DESC)
-    WHERE status = 'failed' AND node_type = 'decision';
+CREATE INDEX {deployment_trace_span_status_idx}
+    ON {deployment_trace_span} (workspace_id, status, start_time DESC)
+    WHERE status <> 'completed';
 CREATE INDEX {deployment_trace_span_linked_idx}
     ON {deployment_trace_span} (parent_trace_id)
     WHERE parent_trace_id IS NOT NULL;

@@ -3,7 +3,7 @@
 //! Each statement is served by one index in the order of the list: equal columns first, then `start_time`. What breaks
 //! ties between spans of one microsecond is sorted a few rows at a time on the way, and reading stops with the page.
 
-use annals_record::Value;
+use annals_record::{TextEnum as _, Value};
 use annals_store::Store;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     cursor::{self, Place},
     window::{self, QUARTER, WEEK, Window},
 };
-use crate::{DeploymentSpan, Result, WorkspaceId};
+use crate::{DeploymentSpan, Result, Status, WorkspaceId};
 
 /// The columns of a span, in the order of [`DeploymentSpan`].
 macro_rules! span_columns {
@@ -37,22 +37,40 @@ struct Listing {
 }
 
 macro_rules! listing {
-    ($question:literal, $plan:ident, $of:expr, [$time:literal, $nanos:literal, $trace:literal, $span:literal]) => {
+    ($question:literal, $plan:ident, $of:expr, $places:tt) => {
         Listing {
             question: $question,
-            first: listing!(@statement $of, ""),
-            next: listing!(@statement $of, concat!(
-                // Said once more alone, so that chunks are excluded by it.
-                " AND start_time <= ", $time,
-                " AND (start_time, start_time_nanos, trace_id, span_id) < (",
-                $time, ", ", $nanos, ", ", $trace, ", ", $span, ")"
-            )),
+            first: listing!(@statement "", "{deployment_trace_span}", $of, ""),
+            next: listing!(@statement "", "{deployment_trace_span}", $of, listing!(@behind $places)),
             keeps_plan: listing!(@$plan),
         }
     };
-    (@statement $of:expr, $behind:expr) => {
+    // Of few rows that a key finds, whatever index a plan for any values would rather take for the rest.
+    ($question:literal, by $key:literal, $of:expr, $places:tt) => {
+        Listing {
+            question: $question,
+            first: listing!(@statement listing!(@found $key), "found", $of, ""),
+            next: listing!(@statement listing!(@found $key), "found", $of, listing!(@behind $places)),
+            keeps_plan: true,
+        }
+    };
+    (@found $key:literal) => {
         concat!(
-            "SELECT ", span_columns!(), " FROM {deployment_trace_span} WHERE ", $of,
+            "WITH found AS MATERIALIZED (SELECT ", span_columns!(), " FROM {deployment_trace_span} WHERE ", $key,
+            " AND workspace_id = $1 AND start_time >= $2 AND start_time < $3) "
+        )
+    };
+    (@behind [$time:literal, $nanos:literal, $trace:literal, $span:literal]) => {
+        concat!(
+            // Said once more alone, so that chunks are excluded by it.
+            " AND start_time <= ", $time,
+            " AND (start_time, start_time_nanos, trace_id, span_id) < (",
+            $time, ", ", $nanos, ", ", $trace, ", ", $span, ")"
+        )
+    };
+    (@statement $found:expr, $from:expr, $of:expr, $behind:expr) => {
+        concat!(
+            $found, "SELECT ", span_columns!(), " FROM ", $from, " WHERE ", $of,
             " AND workspace_id = $1 AND start_time >= $2 AND start_time < $3", $behind,
             " ORDER BY start_time DESC, start_time_nanos DESC, trace_id DESC, span_id DESC LIMIT $4"
         )
@@ -83,21 +101,37 @@ const ROOTS: Listing = listing!(
 
 // What is absent is no condition: planned for the values at hand, it is gone from the plan. A text contains another if it
 // is not the same without it, which is the one way that both dialects have.
-const SPANS: Listing = listing!(
-    "spans",
-    anew,
-    "(CAST($5 AS text) IS NULL OR phase = $5) AND (CAST($6 AS text) IS NULL OR status = $6) \
-     AND (CAST($7 AS text) IS NULL OR node_type = $7) AND (CAST($8 AS text) IS NULL OR deployment_id = $8) \
-     AND (CAST($9 AS text) IS NULL OR replace(name, $9, '') <> name)",
-    ["$10", "$11", "$12", "$13"]
-);
+macro_rules! spans {
+    ($question:literal, $by:expr) => {
+        listing!(
+            $question,
+            anew,
+            concat!(
+                $by,
+                " AND (CAST($5 AS text) IS NULL OR phase = $5) AND (CAST($6 AS text) IS NULL OR status = $6) \
+                 AND (CAST($7 AS text) IS NULL OR node_type = $7) AND (CAST($8 AS text) IS NULL OR deployment_id = $8) \
+                 AND (CAST($9 AS text) IS NULL OR replace(name, $9, '') <> name)"
+            ),
+            ["$10", "$11", "$12", "$13"]
+        )
+    };
+}
+
+const SPANS: Listing = spans!("spans", "TRUE");
+
+/// Those that have not ended well, which are few and have an index of their own. Its condition is said, since
+/// neither dialect finds it by a parameter.
+const SPANS_OF_STATUS: Listing = spans!("spans of status", "status = $6 AND status <> 'completed'");
 
 /// Traces by the first of these that is asked for, so that SQLite too takes its index.
 macro_rules! traces {
-    ($question:literal, $plan:ident, $by:expr) => {
+    ($question:literal, $($plan:tt)+) => { traces!(@split $question, $($plan)+) };
+    (@split $question:literal, by $key:literal) => { traces!(@of $question, [by $key], "TRUE") };
+    (@split $question:literal, $by:expr) => { traces!(@of $question, [anew], $by) };
+    (@of $question:literal, [$($plan:tt)+], $by:expr) => {
         listing!(
             $question,
-            $plan,
+            $($plan)+,
             concat!(
                 "parent_span_id IS NULL AND ", $by,
                 " AND (CAST($5 AS text) IS NULL OR job_id = $5) AND (CAST($6 AS text) IS NULL OR release_id = $6) \
@@ -110,11 +144,13 @@ macro_rules! traces {
     };
 }
 
-const TRACES_OF_JOB: Listing = traces!("traces of job", kept, "job_id = $5");
-const TRACES_OF_RELEASE: Listing = traces!("traces of release", kept, "release_id = $6");
-const TRACES_OF_TARGET: Listing = traces!("traces of target", anew, "release_target_key = $7");
-const TRACES_OF_DEPLOYMENT: Listing = traces!("traces of deployment", anew, "deployment_id = $8");
-const TRACES: Listing = traces!("traces", anew, "TRUE");
+const TRACES_OF_JOB: Listing = traces!("traces of job", by "job_id = $5");
+const TRACES_OF_RELEASE: Listing = traces!("traces of release", by "release_id = $6");
+const TRACES_OF_TARGET: Listing = traces!("traces of target", "release_target_key = $7");
+const TRACES_OF_DEPLOYMENT: Listing = traces!("traces of deployment", "deployment_id = $8");
+const TRACES_OF_STATUS: Listing =
+    traces!("traces of status", "status = $10 AND status <> 'completed'");
+const TRACES: Listing = traces!("traces", "TRUE");
 
 pub(super) async fn of_release(
     store: &Store,
@@ -160,6 +196,11 @@ pub(super) async fn spans(
     filter: SpanFilter,
     asked: &Asked,
 ) -> Result<Page<DeploymentSpan>> {
+    let listing = if is_rare(filter.status.as_deref()) {
+        SPANS_OF_STATUS
+    } else {
+        SPANS
+    };
     // Every name contains nothing.
     let name = filter.name.filter(|name| !name.is_empty());
     let narrowed = [
@@ -170,7 +211,12 @@ pub(super) async fn spans(
         name,
     ];
     let narrowed = narrowed.map(optional).into();
-    page(store, workspace, SPANS, narrowed, asked, WEEK).await
+    page(store, workspace, listing, narrowed, asked, WEEK).await
+}
+
+/// Whether a status is one that few have.
+fn is_rare(status: Option<&str>) -> bool {
+    status.is_some_and(|status| status != Status::Completed.as_text())
 }
 
 pub(super) async fn traces(
@@ -187,6 +233,8 @@ pub(super) async fn traces(
         (TRACES_OF_TARGET, WEEK)
     } else if filter.deployment_id.is_some() {
         (TRACES_OF_DEPLOYMENT, WEEK)
+    } else if is_rare(filter.status.as_deref()) {
+        (TRACES_OF_STATUS, WEEK)
     } else {
         (TRACES, WEEK)
     };

@@ -1,6 +1,6 @@
 -- The newest of each trace, which is first in its trace. Whether it is, is known from the whole window only; of that, the
--- partial index has just these rows. What makes it a decision against stands here as it stands in that index, which neither
--- dialect would find by parameters.
+-- partial index of what has not ended well has few rows. Its condition stands here as it stands there, which SQLite would not
+-- find otherwise.
 SELECT trace_id, span_id, start_time, start_time_nanos, release_target_key, deployment_id, phase, words
   FROM (
         SELECT trace_id, span_id, start_time, start_time_nanos, release_target_key, deployment_id, phase,
@@ -9,7 +9,7 @@ SELECT trace_id, span_id, start_time, start_time_nanos, release_target_key, depl
                    PARTITION BY trace_id ORDER BY start_time DESC, start_time_nanos DESC, span_id DESC
                ) AS place
           FROM {deployment_trace_span}
-         WHERE status = 'failed' AND node_type = 'decision' AND workspace_id = $1
+         WHERE status = 'failed' AND status <> 'completed' AND node_type = 'decision' AND workspace_id = $1
            AND start_time >= $2 AND start_time < $3
        ) AS ranked
  WHERE place = 1
