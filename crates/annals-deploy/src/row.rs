@@ -23,8 +23,8 @@ use crate::StatusCode;
     order_by = "start_time desc",
     index("workspace_id", "start_time desc"),
     index("release_target_key", "start_time desc"),
-    index("release_id"),
-    index("job_id")
+    index("release_id", "start_time desc"),
+    index("job_id", "start_time desc")
 )]
 pub struct DeploymentSpan {
     /// UUID of version 5 made of the key; see [`DeploymentSpan::id_of`].

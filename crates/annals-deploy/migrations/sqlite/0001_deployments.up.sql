@@ -45,10 +45,10 @@ CREATE INDEX {deployment_trace_span_target_idx}
     ON {deployment_trace_span} (release_target_key, start_time DESC)
     WHERE release_target_key IS NOT NULL;
 CREATE INDEX {deployment_trace_span_release_idx}
-    ON {deployment_trace_span} (release_id)
+    ON {deployment_trace_span} (release_id, start_time DESC)
     WHERE release_id IS NOT NULL;
 CREATE INDEX {deployment_trace_span_job_idx}
-    ON {deployment_trace_span} (job_id)
+    ON {deployment_trace_span} (job_id, start_time DESC)
     WHERE job_id IS NOT NULL;
 CREATE INDEX {deployment_trace_span_root_idx}
     ON {deployment_trace_span} (workspace_id, start_time DESC)
