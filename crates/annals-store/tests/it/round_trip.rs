@@ -17,6 +17,7 @@ use proptest::{
 on_every_backend!(
     a_record_survives_the_single_road,
     records_survive_the_fast_road,
+    records_survive_the_road_of_few,
     records_survive_the_careful_road,
     records_survive_parking_and_replay,
     a_nul_survives_where_the_backend_can_hold_it,
@@ -63,24 +64,34 @@ async fn a_record_survives_the_single_road(database: TestDatabase) {
 
 async fn records_survive_the_fast_road(database: TestDatabase) {
     let (store, writer) = store(&database).await;
-    let records = draw(1, generate::many(300)).remove(0);
+    // More than go by INSERT.
+    let records = draw(1, generate::many(2_000)).remove(0);
     let written = writer.write(records.clone()).await.unwrap();
-    assert_eq!((written.committed, written.parked), (300, 0));
+    assert_eq!((written.committed, written.parked), (2_000, 0));
     assert_stored(&store, &records).await;
 }
 
-/// Half of the rows are there already with other content, so the batch goes through staging.
+/// Few rows, of which half are there already with other content.
+async fn records_survive_the_road_of_few(database: TestDatabase) {
+    replace_half(&database, 200).await;
+}
+
+/// The same of so many that they are copied and, since keys are there, go through staging.
 async fn records_survive_the_careful_road(database: TestDatabase) {
-    let (store, writer) = store(&database).await;
-    let records = draw(1, generate::many(200)).remove(0);
-    let mut before: Vec<_> = draw(100, generate::everything());
+    replace_half(&database, 2_000).await;
+}
+
+async fn replace_half(database: &TestDatabase, count: usize) {
+    let (store, writer) = store(database).await;
+    let records = draw(1, generate::many(count)).remove(0);
+    let mut before: Vec<_> = draw(count / 2, generate::everything());
     for (old, new) in before.iter_mut().zip(&records) {
         (old.id, old.at) = (new.id, new.at);
     }
-    assert_eq!(writer.write(before).await.unwrap().committed, 100);
+    assert_eq!(writer.write(before).await.unwrap().committed, count / 2);
     for _ in 0..2 {
         let written = writer.write(records.clone()).await.unwrap();
-        assert_eq!((written.committed, written.parked), (200, 0));
+        assert_eq!((written.committed, written.parked), (count, 0));
         assert_stored(&store, &records).await;
     }
 }
