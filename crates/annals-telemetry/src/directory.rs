@@ -18,7 +18,12 @@ use crate::{Error, Result, Span};
     crate = "annals_record",
     table = "traces",
     key("id"),
-    on_conflict = "update"
+    on_conflict = "update",
+    index("trace_id"),
+    index("start_time desc"),
+    index("service_name", "start_time desc"),
+    index("status", "start_time desc"),
+    index("duration_us")
 )]
 pub struct Trace {
     /// UUID of version 5 made of the trace id; see [`Trace::id_of`].
@@ -49,6 +54,22 @@ pub struct Trace {
     pub created_at: TimestampMicros,
     /// When the last span was stored.
     pub updated_at: TimestampMicros,
+    /// Whom it was done for; where spans disagree, the first in the order of texts.
+    pub user_id: Option<String>,
+    /// The conversation that it is part of; where spans disagree, the first in the order of texts.
+    pub conversation_id: Option<String>,
+    /// Spans that failed.
+    pub error_count: i32,
+    /// Calls of models: spans that say which model was asked for tokens, agents and chains around them left out.
+    pub model_calls: i32,
+    /// Those of them whose cost nobody knows.
+    pub unpriced_calls: i32,
+    /// Tokens that its calls of models read.
+    pub input_tokens: i64,
+    /// Tokens that its calls of models wrote.
+    pub output_tokens: i64,
+    /// What its calls of models cost, in US dollars, as far as it is known; absent when of none it is.
+    pub cost: Option<f64>,
 }
 
 /// The worst status of a trace's spans.

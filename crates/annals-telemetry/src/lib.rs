@@ -1,10 +1,16 @@
-//! Spans and traces on any backend.
+//! Telemetry on any backend: spans and traces, metrics, logs, and what models cost.
 //!
 //! | Module | What lives there |
 //! |---|---|
 //! | [`span`] | one span: the 15 columns of the inference store, all of OpenTelemetry's, and what GenAI promotes |
 //! | [`directory`] | the table `traces`: where in time a trace lies, kept in the transaction of its spans |
 //! | [`spans`] | the contract [`SpanStore`] and its implementation [`Spans`] |
+//! | [`search`] | traces by what they and their spans are |
+//! | [`genai`] | which attributes become columns, in every dialect |
+//! | [`cost`] | prices of models, and what calls cost |
+//! | [`usage`] | calls, tokens and money by model, provider, user, conversation and day |
+//! | [`metric`], [`metrics`] | a metric and its points; their store |
+//! | [`log`], [`logs`] | a log record; the store of them |
 //! | [`latency`] | percentiles by model, version and window |
 //! | [`models`] | which models were at work, with their counts and versions |
 //! | [`regression`] | whether a model became slower than before, or than its version before |
@@ -15,20 +21,33 @@
 
 pub mod analysis;
 mod bind;
+pub mod cost;
 pub mod directory;
 pub mod error;
+pub mod genai;
 pub mod latency;
 pub mod life;
+pub mod log;
+pub mod logs;
+pub mod metric;
+pub mod metrics;
 pub mod models;
 pub mod regression;
+pub mod search;
 pub mod span;
 pub mod spans;
+pub mod usage;
 
 use annals_store::Migrations;
 
 pub use analysis::{Analysis, Anomaly, AnomalyCounts, AnomalyKind, Severity};
 pub use directory::{Trace, TraceStatus};
+pub use cost::PriceList;
 pub use error::{Error, Result};
+pub use log::LogRecord;
+pub use logs::{Logs, LogsOptions};
+pub use metric::{Metric, MetricDataPoint, MetricType, Temporality};
+pub use metrics::{Metrics, MetricsOptions};
 pub use latency::Latency;
 pub use life::tables;
 pub use models::Model;
@@ -38,4 +57,11 @@ pub use spans::{SpanFilter, SpanOrder, SpanPage, SpanStore, Spans, SpansOptions}
 
 /// The tables of this crate.
 pub static MIGRATIONS: Migrations =
-    annals_store::migrations!("telemetry", "0001_spans", "0002_trace_times");
+    annals_store::migrations!(
+    "telemetry",
+    "0001_spans",
+    "0002_trace_times",
+    "0003_genai",
+    "0004_metrics",
+    "0005_logs",
+);

@@ -111,8 +111,25 @@ pub struct Span {
     pub time_to_first_token_nanos: Option<i64>,
     /// The conversation (`gen_ai.conversation.id`).
     pub conversation_id: Option<String>,
-    /// What it cost, in US dollars.
+    /// What it cost, in US dollars; absent where nobody knows, which is not the same as nothing.
     pub cost: Option<f64>,
+
+    /// Whom it was done for (`user.id`, `enduser.id`).
+    pub user_id: Option<String>,
+    /// Input tokens that were written to a cache; part of `input_tokens`.
+    pub cache_write_tokens: Option<i64>,
+    /// How its source counted tokens; see [`TokenConvention`](crate::genai::TokenConvention).
+    pub token_convention: Option<String>,
+    /// Why the model stopped; several choices' reasons, each once, with commas between.
+    pub finish_reason: Option<String>,
+    /// The answer's id at its provider (`gen_ai.response.id`).
+    pub response_id: Option<String>,
+    /// The tool that was called (`gen_ai.tool.name`).
+    pub tool_name: Option<String>,
+    /// The agent that did it (`gen_ai.agent.name`).
+    pub agent_name: Option<String>,
+    /// Where `cost` comes from: `reported` by the source, or the id of the price that it was made with.
+    pub cost_source: Option<String>,
 }
 
 /// A span's place in a conversation between services (source: OTLP `SpanKind`).
@@ -200,6 +217,14 @@ impl Span {
             time_to_first_token_nanos: None,
             conversation_id: None,
             cost: None,
+            user_id: None,
+            cache_write_tokens: None,
+            token_convention: None,
+            finish_reason: None,
+            response_id: None,
+            tool_name: None,
+            agent_name: None,
+            cost_source: None,
         }
     }
 

@@ -7,7 +7,7 @@ use annals_store::{Lifecycle, Store, Writer, WriterOptions, WriterReport, Writte
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use crate::{
-    Analysis, Error, Latency, MIGRATIONS, Model, Regression, RegressionRule, Result, Span, Trace,
+    Analysis, Error, Latency, MIGRATIONS, Model, PriceList, Regression, RegressionRule, Result, Span, Trace,
     analysis, directory, latency, life, models, regression,
 };
 
@@ -81,8 +81,11 @@ pub type SpanPage = annals_store::Page<Span>;
 pub struct SpansOptions {
     /// The writer.
     pub writer: WriterOptions,
-    /// Whether the directory `traces` is kept. Without it a trace by id looks into every chunk.
+    /// Whether the directory `traces` is kept, and what models were used for is summed up. Without it a trace by id looks
+    /// into every chunk, listings of traces do not know it, and its cost is in no summary.
     pub directory: bool,
+    /// What models cost; `None` leaves spans with the cost that their source has told.
+    pub prices: Option<Arc<PriceList>>,
 }
 
 impl Default for SpansOptions {
@@ -90,6 +93,7 @@ impl Default for SpansOptions {
         Self {
             writer: WriterOptions::default(),
             directory: true,
+            prices: None,
         }
     }
 }
@@ -99,6 +103,13 @@ impl SpansOptions {
     #[must_use]
     pub fn with_writer(mut self, writer: WriterOptions) -> Self {
         self.writer = writer;
+        self
+    }
+
+    /// With prices.
+    #[must_use]
+    pub fn with_prices(mut self, prices: Arc<PriceList>) -> Self {
+        self.prices = Some(prices);
         self
     }
 
@@ -115,6 +126,7 @@ impl SpansOptions {
 pub struct Spans {
     store: Store,
     writer: Writer<Span>,
+    prices: Option<Arc<PriceList>>,
 }
 
 impl Spans {
@@ -140,7 +152,11 @@ impl Spans {
             .directory
             .then(|| Arc::new(directory::Directory) as Arc<dyn annals_store::Companion<Span>>);
         let writer = store.writer_with(options.writer, companion).await?;
-        Ok(Self { store, writer })
+        Ok(Self {
+            store,
+            writer,
+            prices: options.prices,
+        })
     }
 
     /// The store.
@@ -240,8 +256,21 @@ impl Spans {
         self.writer.shutdown(deadline).await
     }
 
-    async fn write_one(&self, span: Span) -> Result<()> {
+    /// What models cost, where it is known.
+    #[must_use]
+    pub fn prices(&self) -> Option<&PriceList> {
+        self.prices.as_deref()
+    }
+
+    fn price(&self, span: &mut Span) {
+        if let Some(prices) = &self.prices {
+            prices.apply(span);
+        }
+    }
+
+    async fn write_one(&self, mut span: Span) -> Result<()> {
         self.store.check(&span)?;
+        self.price(&mut span);
         let written = self.writer.write(vec![span]).await?;
         if written.parked > 0 {
             return Err(Error::Parked {
@@ -303,8 +332,12 @@ impl SpanStore for Spans {
         self.write_one(span).boxed()
     }
 
-    fn write_batch(&self, spans: Vec<Span>) -> BoxFuture<'_, Result<Written>> {
-        async move { Ok(self.writer.write(spans).await?) }.boxed()
+    fn write_batch(&self, mut spans: Vec<Span>) -> BoxFuture<'_, Result<Written>> {
+        async move {
+            spans.iter_mut().for_each(|span| self.price(span));
+            Ok(self.writer.write(spans).await?)
+        }
+        .boxed()
     }
 
     fn get_trace<'a>(&'a self, trace_id: &'a str) -> BoxFuture<'a, Result<Vec<Span>>> {

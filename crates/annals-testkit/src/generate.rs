@@ -291,7 +291,17 @@ pub fn span() -> impl Strategy<Value = Span> {
         option::of(text()),
         option::of(double()),
     );
-    (ids, model, otel, scope, genai).prop_map(|(ids, model, otel, scope, genai)| Span {
+    let told = (
+        option::of(text()),
+        option::of(any::<i64>()),
+        option::of(text()),
+        option::of(text()),
+        option::of(text()),
+        option::of(text()),
+        option::of(text()),
+        option::of(text()),
+    );
+    (ids, model, otel, scope, (genai, told)).prop_map(|(ids, model, otel, scope, (genai, told))| Span {
         trace_id: ids.0,
         span_id: ids.1,
         parent_span_id: ids.2,
@@ -334,5 +344,13 @@ pub fn span() -> impl Strategy<Value = Span> {
         time_to_first_token_nanos: genai.6,
         conversation_id: genai.7,
         cost: genai.8,
+        user_id: told.0,
+        cache_write_tokens: told.1,
+        token_convention: told.2,
+        finish_reason: told.3,
+        response_id: told.4,
+        tool_name: told.5,
+        agent_name: told.6,
+        cost_source: told.7,
     })
 }

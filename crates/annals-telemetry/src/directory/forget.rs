@@ -20,8 +20,6 @@
 //! Rows are locked in the order of their ids, as batches lock them, so that neither waits in a circle. SQLite has one
 //! writer at a time.
 
-use std::collections::BTreeSet;
-
 use annals_record::{Record, Timestamp, TimestampMicros, Uuid, Value};
 use annals_store::{
     Access, DriverError, Error, Names, Result, Store, Work,
@@ -46,7 +44,6 @@ const BEFORE: &str = include_str!("forget/before.sql");
 const OWNER: &str = include_str!("forget/owner.sql");
 const DELETE: &str = include_str!("forget/delete.postgres.sql");
 const DELETE_ON_SQLITE: &str = include_str!("forget/delete.sqlite.sql");
-const SUMMARIES: &str = include_str!("forget/summaries.postgres.sql");
 
 /// Lets rows of `traces` go with their spans.
 #[derive(Clone, Copy, Debug)]
@@ -145,7 +142,6 @@ async fn forget(store: &Store, names: &Names, mut found: Vec<Found>) -> Result<u
     // Those of one step are of about one time, so that their spans are looked for in few chunks.
     found.sort_unstable_by_key(|row| row.start_time);
     let mut forgotten = 0;
-    let mut parts = BTreeSet::new();
     for step in found.chunks(STEP) {
         let (Some(from), Some(until)) = (
             step.iter().map(|row| row.start_time.unix_micros()).min(),
@@ -159,15 +155,7 @@ async fn forget(store: &Store, names: &Names, mut found: Vec<Found>) -> Result<u
             from,
             until,
         };
-        let deleted = store.run(Access::Write, delete).await?;
-        forgotten += deleted.rows;
-        parts.extend(deleted.parts);
-    }
-    if !parts.is_empty() {
-        let summaries = Summaries(names.clone(), parts.into_iter().collect());
-        // Makes finding rows cheaper and changes nothing else: somebody who has the table's locks for long
-        // (a vacuum by hand) is not waited for, and a user who may not do it does without.
-        let _ = store.run(Access::Write, summaries).await;
+        forgotten += store.run(Access::Write, delete).await?;
     }
     Ok(forgotten)
 }
@@ -185,21 +173,15 @@ struct Delete {
     until: i64,
 }
 
-struct Deleted {
-    rows: u64,
-    /// Where in the table they were, on PostgreSQL.
-    parts: Vec<i64>,
-}
-
 impl Work for Delete {
-    type Output = Deleted;
+    type Output = u64;
     type Error = Error;
 
     fn run_postgres<'a>(
         self,
         connection: &'a mut sqlx::PgConnection,
         _names: &'a Names,
-    ) -> BoxFuture<'a, Result<Deleted>> {
+    ) -> BoxFuture<'a, Result<u64>> {
         async move {
             let lock = "SELECT FROM {traces} WHERE id = ANY($1) ORDER BY id FOR UPDATE";
             sqlx::query(self.names.statement(lock))
@@ -207,22 +189,19 @@ impl Work for Delete {
                 .execute(&mut *connection)
                 .await
                 .map_err(failed())?;
-            let parts: Vec<i64> = sqlx::query_scalar(self.names.statement(DELETE))
+            let deleted = sqlx::query(self.names.statement(DELETE))
                 .bind(&self.ids)
                 .bind(PgTimestamp(self.from))
                 .bind(PgTimestamp(self.until))
-                .fetch_all(connection)
+                .execute(connection)
                 .await
                 .map_err(failed())?;
-            Ok(Deleted {
-                rows: parts.len() as u64,
-                parts,
-            })
+            Ok(deleted.rows_affected())
         }
         .boxed()
     }
 
-    fn run_sqlite(self, connection: &rusqlite::Connection, _names: &Names) -> Result<Deleted> {
+    fn run_sqlite(self, connection: &rusqlite::Connection, _names: &Names) -> Result<u64> {
         let delete = || {
             let sql = self.names.statement(DELETE_ON_SQLITE);
             let mut statement = connection.prepare_cached(sql.as_str())?;
@@ -231,43 +210,8 @@ impl Work for Delete {
                 let id = id.hyphenated().to_string();
                 rows += statement.execute((id, self.from, self.until))?;
             }
-            Ok(Deleted {
-                rows: rows as u64,
-                parts: Vec::new(),
-            })
+            Ok(rows as u64)
         };
         delete().map_err(failed::<rusqlite::Error>())
-    }
-}
-
-/// Has ranges of pages summarised anew.
-struct Summaries(Names, Vec<i64>);
-
-impl Work for Summaries {
-    type Output = ();
-    type Error = Error;
-
-    fn run_postgres<'a>(
-        self,
-        connection: &'a mut sqlx::PgConnection,
-        _names: &'a Names,
-    ) -> BoxFuture<'a, Result<()>> {
-        async move {
-            sqlx::query("SET LOCAL lock_timeout = '1s'")
-                .execute(&mut *connection)
-                .await
-                .map_err(failed())?;
-            sqlx::query(self.0.statement(SUMMARIES))
-                .bind(self.1)
-                .execute(connection)
-                .await
-                .map_err(failed())?;
-            Ok(())
-        }
-        .boxed()
-    }
-
-    fn run_sqlite(self, _connection: &rusqlite::Connection, _names: &Names) -> Result<()> {
-        Ok(())
     }
 }

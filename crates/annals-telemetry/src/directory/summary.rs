@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use annals_record::{Timestamp, Uuid};
 
-use crate::{Span, StatusCode, Trace, TraceStatus};
+use crate::{Span, StatusCode, Trace, TraceStatus, cost, genai};
 
 /// What a batch adds to a trace. Adding is commutative: batches may commit in any order.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,15 @@ pub(super) struct Summary<'a> {
     pub(super) status_message: Option<&'a str>,
     pub(super) root_span_name: Option<&'a str>,
     pub(super) span_count: i32,
+    pub(super) user_id: Option<&'a str>,
+    pub(super) conversation_id: Option<&'a str>,
+    pub(super) error_count: i32,
+    pub(super) model_calls: i32,
+    pub(super) unpriced_calls: i32,
+    pub(super) input_tokens: i64,
+    pub(super) output_tokens: i64,
+    /// In billionths of a US dollar.
+    pub(super) cost_nanos: Option<i64>,
 }
 
 /// The traces of a batch, in the order of their row ids: batches that touch the same traces must
@@ -44,6 +53,10 @@ impl<'a> Summary<'a> {
             StatusCode::Ok => TraceStatus::Ok,
             StatusCode::Unset => TraceStatus::Unset,
         };
+        let is_call = genai::is_model_call(span);
+        let of_call = |count: i32| if is_call { count } else { 0 };
+        let tokens = |tokens: Option<i32>| i64::from(of_call(tokens.unwrap_or(0).max(0)));
+        let cost_nanos = span.cost.filter(|_| is_call).and_then(cost::nanodollars);
         Self {
             trace_id: &span.trace_id,
             service_name: &span.service_name,
@@ -59,6 +72,14 @@ impl<'a> Summary<'a> {
                 .is_none()
                 .then_some(&*span.operation_name),
             span_count: 1,
+            user_id: span.user_id.as_deref(),
+            conversation_id: span.conversation_id.as_deref(),
+            error_count: i32::from(status == TraceStatus::Error),
+            model_calls: of_call(1),
+            unpriced_calls: of_call(i32::from(cost_nanos.is_none())),
+            input_tokens: tokens(span.input_tokens),
+            output_tokens: tokens(span.output_tokens),
+            cost_nanos,
         }
     }
 
@@ -78,6 +99,22 @@ impl<'a> Summary<'a> {
         self.start_time = self.start_time.min(other.start_time);
         self.end_time = self.end_time.max(other.end_time);
         self.span_count = self.span_count.saturating_add(1);
+        self.user_id = first(self.user_id, other.user_id);
+        self.conversation_id = first(self.conversation_id, other.conversation_id);
+        self.error_count = self.error_count.saturating_add(other.error_count);
+        self.model_calls = self.model_calls.saturating_add(other.model_calls);
+        self.unpriced_calls = self.unpriced_calls.saturating_add(other.unpriced_calls);
+        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
+        self.cost_nanos = match (self.cost_nanos, other.cost_nanos) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (a, b) => a.or(b),
+        };
+    }
+
+    /// In US dollars.
+    pub(super) fn cost(&self) -> Option<f64> {
+        self.cost_nanos.map(cost::dollars)
     }
 
     /// From start to end, in microseconds.
@@ -85,6 +122,14 @@ impl<'a> Summary<'a> {
         self.end_time
             .unix_micros()
             .saturating_sub(self.start_time.unix_micros())
+    }
+}
+
+/// The first in the order of texts of what is there: the same whichever comes first.
+fn first<'a>(a: Option<&'a str>, b: Option<&'a str>) -> Option<&'a str> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }
 
@@ -110,6 +155,14 @@ mod tests {
             status_message: Some("deadlock"),
             root_span_name: Some("GET /"),
             span_count: 2,
+            user_id: None,
+            conversation_id: None,
+            error_count: 1,
+            model_calls: 0,
+            unpriced_calls: 0,
+            input_tokens: 0,
+            output_tokens: 0,
+            cost_nanos: None,
         };
         for order in [[&child, &root], [&root, &child]] {
             assert_eq!(summaries(&order), [(Trace::id_of("t"), expected.clone())]);

@@ -10,10 +10,10 @@ use annals_store::{
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use super::summary::summaries;
-use crate::Span;
+use crate::{Span, usage};
 
-/// Keeps `traces` true. Only spans that are new in `spans` are counted, so a batch that is sent
-/// twice counts once.
+/// Keeps `traces` and what is summed up of models true. Only spans that are new in `spans` are counted, so a batch
+/// that is sent twice counts once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Directory;
 
@@ -45,9 +45,17 @@ impl Companion<Span> for Directory {
                 .bind(column!(|(_, row)| row.status_message))
                 .bind(column!(|(_, row)| row.root_span_name))
                 .bind(column!(|(_, row)| row.span_count))
-                .execute(connection)
-                .await
-                .map(|_| ())
+                .bind(column!(|(_, row)| row.user_id))
+                .bind(column!(|(_, row)| row.conversation_id))
+                .bind(column!(|(_, row)| row.error_count))
+                .bind(column!(|(_, row)| row.model_calls))
+                .bind(column!(|(_, row)| row.unpriced_calls))
+                .bind(column!(|(_, row)| row.input_tokens))
+                .bind(column!(|(_, row)| row.output_tokens))
+                .bind(column!(|(_, row)| row.cost()))
+                .execute(&mut *connection)
+                .await?;
+            usage::add_postgres(connection, names, &inserted).await
         }
         .boxed()
     }
@@ -76,8 +84,16 @@ impl Companion<Span> for Directory {
                 row.root_span_name,
                 row.span_count,
                 now,
+                row.user_id,
+                row.conversation_id,
+                row.error_count,
+                row.model_calls,
+                row.unpriced_calls,
+                row.input_tokens,
+                row.output_tokens,
+                row.cost(),
             ])?;
         }
-        Ok(())
+        usage::add_sqlite(connection, names, &inserted)
     }
 }

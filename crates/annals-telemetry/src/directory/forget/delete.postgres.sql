@@ -1,5 +1,4 @@
--- Rows that are locked, if they are still within the times $2 to $3 and no span of theirs is there. Gives the ranges of
--- pages in which they were.
+-- Rows that are locked, if they are still within the times $2 to $3 and no span of theirs is there.
 DELETE FROM {traces} AS trace
  WHERE trace.id = ANY($1)
    AND trace.start_time >= $2
@@ -10,4 +9,3 @@ DELETE FROM {traces} AS trace
            AND span.start_time >= $2
            AND span.start_time <= $3
        )
-RETURNING (trace.ctid::text::point)[0]::bigint / 32

@@ -1,0 +1,2 @@
+DROP TABLE {metric_data_points};
+DROP TABLE {metrics};

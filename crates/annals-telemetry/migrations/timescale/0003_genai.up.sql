@@ -1,0 +1,1 @@
+-- Nothing more: usage is in ordinary tables here too.

@@ -1,0 +1,1 @@
+//! Traces by what they and their spans are.
