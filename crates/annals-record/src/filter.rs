@@ -4,7 +4,7 @@
 
 use std::marker::PhantomData;
 
-use crate::{Direction, FieldType, Record, Value, ValueSink};
+use crate::{Direction, FieldType, Json, Record, Value, ValueSink};
 
 /// A field of a record, as a constant: `Span::SERVICE_NAME`.
 pub struct Field<R, T> {
@@ -81,6 +81,17 @@ pub enum Comparison {
     AtLeast,
 }
 
+/// How a text is found in another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Find {
+    /// At its beginning, with case.
+    AtStart,
+    /// Anywhere, with case.
+    Anywhere,
+    /// Anywhere, whatever the case: of every letter on PostgreSQL, of ASCII's on SQLite.
+    IgnoringCase,
+}
+
 /// A condition on the columns of a table, without the type of its record.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -112,8 +123,17 @@ pub enum Predicate {
         column: usize,
         /// The text to find, taken literally.
         text: String,
-        /// Only at the beginning.
-        at_start: bool,
+        /// How it is found.
+        find: Find,
+    },
+    /// A JSON field is an object with a member of this name and value.
+    Member {
+        /// Position of the field's column.
+        column: usize,
+        /// The member's name.
+        name: String,
+        /// Its value: a text, a number, a truth value or null.
+        value: serde_json::Value,
     },
     /// All of these hold; true when there are none.
     And(Vec<Predicate>),
@@ -334,21 +354,44 @@ impl TextField for String {}
 impl TextField for Option<String> {}
 
 impl<R: Record, T: FieldType + TextField> Field<R, T> {
-    /// The text contains `text`, taken literally and with case.
-    pub fn contains(self, text: impl Into<String>) -> Filter<R> {
+    fn find(self, text: impl Into<String>, find: Find) -> Filter<R> {
         Filter::new(Predicate::Text {
             column: self.column,
             text: text.into(),
-            at_start: false,
+            find,
         })
+    }
+
+    /// The text contains `text`, taken literally and with case.
+    pub fn contains(self, text: impl Into<String>) -> Filter<R> {
+        self.find(text, Find::Anywhere)
+    }
+
+    /// The text contains `text`, taken literally and whatever the case: of every letter on PostgreSQL, of ASCII's on
+    /// SQLite.
+    pub fn contains_ignoring_case(self, text: impl Into<String>) -> Filter<R> {
+        self.find(text, Find::IgnoringCase)
     }
 
     /// The text begins with `text`, taken literally and with case.
     pub fn starts_with(self, text: impl Into<String>) -> Filter<R> {
-        Filter::new(Predicate::Text {
+        self.find(text, Find::AtStart)
+    }
+}
+
+/// A field whose column is JSON.
+pub trait JsonField {}
+impl JsonField for Json {}
+impl JsonField for Option<Json> {}
+
+impl<R: Record, T: FieldType + JsonField> Field<R, T> {
+    /// The field is an object that has this member with this value: a text, a number, a truth value or null. Nothing has
+    /// a member whose value is an array or an object.
+    pub fn has(self, name: impl Into<String>, value: impl Into<serde_json::Value>) -> Filter<R> {
+        Filter::new(Predicate::Member {
             column: self.column,
-            text: text.into(),
-            at_start: true,
+            name: name.into(),
+            value: value.into(),
         })
     }
 }

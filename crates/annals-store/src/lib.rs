@@ -11,6 +11,7 @@
 //! | [`session`] | a connection that is kept between works: [`Session`] |
 //! | [`work`] | a family's own statements in one transaction: [`Work`] |
 //! | [`listen`] | hearing of what others do: [`Listener`] |
+//! | [`arrivals`] | following a table: rows in the order in which they became visible |
 //! | [`query`] | typed reads with filters, orders and cursors: [`Query`] |
 //! | [`dead_letter`] | rows that their table refused |
 //! | [`diagnosis`] | what is wrong, or could be better: [`Diagnosis`] |
@@ -20,6 +21,7 @@
 //! | [`metrics`] | the names of the metrics |
 //! | [`sql`] | the only place that makes SQL from anything but literals |
 
+pub mod arrivals;
 mod backend;
 pub mod capabilities;
 pub mod config;
@@ -41,6 +43,7 @@ pub mod writer;
 /// The drivers whose types appear where a family writes SQL of its own.
 pub use {rusqlite, sqlx};
 
+pub use arrivals::{ArrivalCursor, Arrivals};
 pub use capabilities::{Capabilities, Edition};
 pub use config::{ConfigError, DatabaseConfig};
 pub use dead_letter::{DeadLetter, DeadLetters};

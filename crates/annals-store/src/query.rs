@@ -1,6 +1,6 @@
 //! Typed reads: filters, orders, limits and cursors that stay right while rows come in.
 
-mod cursor;
+pub(crate) mod cursor;
 
 use std::marker::PhantomData;
 
@@ -22,6 +22,7 @@ pub struct Query<'a, R> {
     limit: Option<u64>,
     offset: u64,
     after: Option<String>,
+    planned: bool,
     marker: PhantomData<fn() -> R>,
 }
 
@@ -43,6 +44,7 @@ impl<'a, R: Record> Query<'a, R> {
             limit: None,
             offset: 0,
             after: None,
+            planned: false,
             marker: PhantomData,
         }
     }
@@ -78,6 +80,13 @@ impl<'a, R: Record> Query<'a, R> {
         self
     }
 
+    /// Planned for the values at hand, as [`Store::fetch_planned`](crate::Store::fetch_planned) is: for conditions on
+    /// times, and on what is rare or common.
+    pub fn planned(mut self) -> Self {
+        self.planned = true;
+        self
+    }
+
     /// The complete order: what was asked for, then the key, so that no two rows tie.
     fn total_order(&self) -> Vec<(usize, Direction)> {
         let mut order = self.order.clone();
@@ -98,6 +107,18 @@ impl<'a, R: Record> Query<'a, R> {
     ///
     /// The cursor belongs to another query, the database failed, or a row is no such record.
     pub async fn fetch(self) -> Result<Page<R>> {
+        self.fetch_as().await
+    }
+
+    /// Reads of the rows what a narrower record has, so that large columns beside it stay where they are. `P` is of the
+    /// same table, and has the columns of the order and of the key. Cursors are the same as those of
+    /// [`fetch`](Self::fetch).
+    ///
+    /// # Errors
+    ///
+    /// The cursor belongs to another query, `P` lacks a column of the order ([`Error::TableMismatch`]), the database failed,
+    /// or a row is no such record.
+    pub async fn fetch_as<P: Record>(self) -> Result<Page<P>> {
         let order = self.total_order();
         let fingerprint = cursor::fingerprint::<R>(&self.filters, &order);
         let dialect = self.backend.names().dialect();
@@ -125,10 +146,11 @@ impl<'a, R: Record> Query<'a, R> {
                 &mut bindings,
             ));
         }
+        let places = places::<R, P>(&order)?;
         let table = self.backend.names().table(R::DESCRIPTOR.table);
         let mut sql = format!(
             "SELECT {} FROM {table} WHERE {}",
-            column_list(R::DESCRIPTOR),
+            column_list(P::DESCRIPTOR),
             conditions.join(" AND ")
         );
         if !order.is_empty() {
@@ -152,10 +174,12 @@ impl<'a, R: Record> Query<'a, R> {
             (None, offset, Dialect::Postgres) => sql += &format!(" OFFSET {offset}"),
             (None, offset, Dialect::Sqlite) => sql += &format!(" LIMIT -1 OFFSET {offset}"),
         }
-        let mut rows: Vec<R> = self
-            .backend
-            .fetch(Sql::vouched(sql), bindings.into_values())
-            .await?;
+        let (sql, values) = (Sql::vouched(sql), bindings.into_values());
+        let mut rows: Vec<P> = if self.planned {
+            self.backend.fetch_planned(sql, values).await?
+        } else {
+            self.backend.fetch(sql, values).await?
+        };
         let mut next = None;
         if let Some(limit) = self.limit
             && rows.len() as u64 > limit
@@ -163,7 +187,7 @@ impl<'a, R: Record> Query<'a, R> {
             rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
             next = rows
                 .last()
-                .map(|row| cursor::encode(fingerprint, &position(row, &order)));
+                .map(|row| cursor::encode(fingerprint, &position(row, &places)));
         }
         Ok(Page { rows, next })
     }
@@ -190,14 +214,39 @@ impl<'a, R: Record> Query<'a, R> {
     }
 }
 
-/// A row's values in the columns of an order.
-fn position<R: Record>(row: &R, order: &[(usize, Direction)]) -> Vec<Value> {
+/// Where a record that is read has the columns of an order.
+fn places<R: Record, P: Record>(order: &[(usize, Direction)]) -> Result<Vec<usize>> {
+    let mismatch = |difference: String| Error::TableMismatch {
+        table: R::DESCRIPTOR.table.to_owned(),
+        difference,
+    };
+    if P::DESCRIPTOR.table != R::DESCRIPTOR.table {
+        return Err(mismatch(format!(
+            "rows of it cannot be read as those of {:?}",
+            P::DESCRIPTOR.table
+        )));
+    }
+    let place = |(column, _): &(usize, Direction)| {
+        let wanted = R::DESCRIPTOR.columns.get(*column)?.name;
+        P::DESCRIPTOR
+            .columns
+            .iter()
+            .position(|column| column.name == wanted)
+    };
+    let places: Option<Vec<usize>> = order.iter().map(place).collect();
+    places.ok_or_else(|| {
+        mismatch("what is read of it lacks a column of the order, or of the key".to_owned())
+    })
+}
+
+/// A row's values in some columns.
+fn position<P: Record>(row: &P, places: &[usize]) -> Vec<Value> {
     let mut sink = ValueSink::default();
     row.encode(&mut sink);
     let values = sink.into_values();
-    order
+    places
         .iter()
-        .filter_map(|(column, _)| values.get(*column).cloned())
+        .filter_map(|column| values.get(*column).cloned())
         .collect()
 }
 

@@ -7,7 +7,7 @@ use annals_record::{ColumnType, Direction, Payload, Predicate, Record, Value};
 use crate::{Error, Result};
 
 /// Tells queries apart, so that a cursor is not used with another one.
-pub(super) fn fingerprint<R: Record>(filters: &[Predicate], order: &[(usize, Direction)]) -> u64 {
+pub(crate) fn fingerprint<R: Record>(filters: &[Predicate], order: &[(usize, Direction)]) -> u64 {
     // Keys are fixed: a cursor must mean the same in every process.
     let mut hasher = DefaultHasher::new();
     R::DESCRIPTOR.table.hash(&mut hasher);
@@ -17,7 +17,7 @@ pub(super) fn fingerprint<R: Record>(filters: &[Predicate], order: &[(usize, Dir
 }
 
 /// Writes a cursor: hexadecimal of the fingerprint and the values.
-pub(super) fn encode(fingerprint: u64, values: &[Value]) -> String {
+pub(crate) fn encode(fingerprint: u64, values: &[Value]) -> String {
     let payload = Payload::from_values(values.iter().cloned()).to_bytes();
     fingerprint
         .to_be_bytes()
@@ -28,7 +28,7 @@ pub(super) fn encode(fingerprint: u64, values: &[Value]) -> String {
 }
 
 /// Reads a cursor that [`encode`] wrote for the same query, ordered by columns of these types.
-pub(super) fn decode(
+pub(crate) fn decode(
     text: &str,
     fingerprint: u64,
     types: impl ExactSizeIterator<Item = Option<ColumnType>>,

@@ -1,6 +1,9 @@
 //! Conditions as SQL with bound parameters.
 
-use annals_record::{Column, Descriptor, Predicate, Value, filter::Comparison};
+use annals_record::{
+    Column, Descriptor, Json, Predicate, Value,
+    filter::{Comparison, Find},
+};
 
 use super::{Dialect, joined, quoted};
 
@@ -72,22 +75,91 @@ pub(crate) fn predicate_sql(
             let width = operands.first().map_or(1, Vec::len);
             format!("{} IN ({rows})", columns(descriptor, *column, width))
         }
-        Predicate::Text {
-            column,
-            text,
-            at_start,
-        } => {
+        Predicate::Text { column, text, find } => {
             let name = name(descriptor, *column);
-            let text = bindings.bind(dialect, Value::Text(text.clone()));
-            match (dialect, at_start) {
-                (Dialect::Postgres, true) => format!("starts_with({name}, {text})"),
-                (Dialect::Postgres, false) => format!("position({text} in {name}) > 0"),
-                (Dialect::Sqlite, true) => format!("instr({name}, {text}) = 1"),
-                (Dialect::Sqlite, false) => format!("instr({name}, {text}) > 0"),
+            let text = match find {
+                Find::IgnoringCase => pattern(text),
+                Find::AtStart | Find::Anywhere => text.clone(),
+            };
+            let text = bindings.bind(dialect, Value::Text(text));
+            match (dialect, find) {
+                (Dialect::Postgres, Find::AtStart) => format!("starts_with({name}, {text})"),
+                (Dialect::Postgres, Find::Anywhere) => format!("position({text} in {name}) > 0"),
+                (Dialect::Postgres, Find::IgnoringCase) => format!("{name} ILIKE {text}"),
+                (Dialect::Sqlite, Find::AtStart) => format!("instr({name}, {text}) = 1"),
+                (Dialect::Sqlite, Find::Anywhere) => format!("instr({name}, {text}) > 0"),
+                (Dialect::Sqlite, Find::IgnoringCase) => {
+                    format!(r"{name} LIKE {text} ESCAPE '\'")
+                }
             }
+        }
+        Predicate::Member {
+            column,
+            name: member,
+            value,
+        } => {
+            let column = name(descriptor, *column);
+            member_sql(dialect, &column, member, value, bindings)
+                .unwrap_or_else(|| "FALSE".to_owned())
         }
         _ => "FALSE".to_owned(),
     }
+}
+
+/// The pattern of LIKE that finds a text anywhere, taken literally.
+fn pattern(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for letter in text.chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// Whether an object has a member; `None` for a value that no member is asked for.
+fn member_sql(
+    dialect: Dialect,
+    column: &str,
+    member: &str,
+    value: &serde_json::Value,
+    bindings: &mut Bindings,
+) -> Option<String> {
+    use serde_json::Value as Any;
+    if matches!(value, Any::Array(_) | Any::Object(_)) {
+        return None;
+    }
+    if dialect == Dialect::Postgres {
+        let object = Any::Object([(member.to_owned(), value.clone())].into_iter().collect());
+        let object = Json::try_from(&object).ok()?;
+        let object = bindings.bind(dialect, Value::Json(object));
+        return Some(format!("{column} @> {object}"));
+    }
+    let key = bindings.bind(dialect, Value::Text(member.to_owned()));
+    let mut bound = |value| bindings.bind(dialect, value);
+    let is = match value {
+        Any::Null => "type = 'null'".to_owned(),
+        Any::Bool(true) => "type = 'true'".to_owned(),
+        Any::Bool(false) => "type = 'false'".to_owned(),
+        Any::String(text) => format!(
+            "type = 'text' AND value = {}",
+            bound(Value::Text(text.clone()))
+        ),
+        Any::Number(number) => {
+            let number = match number.as_i64() {
+                Some(int) => Value::Int8(int),
+                None => Value::Float8(number.as_f64()?),
+            };
+            format!("type IN ('integer', 'real') AND value = {}", bound(number))
+        }
+        Any::Array(_) | Any::Object(_) => return None,
+    };
+    Some(format!(
+        "EXISTS (SELECT 1 FROM json_each({column}) WHERE key = {key} AND {is})"
+    ))
 }
 
 fn column(descriptor: &Descriptor, position: usize) -> Option<&'static Column> {

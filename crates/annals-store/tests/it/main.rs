@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod arrivals;
 mod community;
 mod companion;
 mod diagnosis;

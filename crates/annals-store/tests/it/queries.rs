@@ -1,6 +1,6 @@
 //! Filters, orders and cursors mean the same on every backend.
 
-use annals_record::{Filter, Record, Timestamp};
+use annals_record::{Filter, Json, Record, Timestamp};
 use annals_store::{Error, Store};
 use annals_testkit::{TestDatabase, on_every_backend};
 
@@ -12,6 +12,9 @@ on_every_backend!(
     a_bound_anywhere_in_a_microsecond_is_exact,
     counts_ignore_limits,
     two_schemas_in_one_database_do_not_see_each_other,
+    a_member_of_an_object_is_found_by_name_and_value,
+    text_is_found_whatever_its_case_and_taken_literally,
+    a_narrower_record_reads_the_same_rows_and_pages,
 );
 
 #[derive(Clone, Debug, PartialEq, Record)]
@@ -282,4 +285,135 @@ async fn a_bound_anywhere_in_a_microsecond_is_exact(database: TestDatabase) {
         ];
         assert_eq!(found, expected, "{bound}");
     }
+}
+
+/// A page of a book.
+#[derive(Clone, Debug, PartialEq, Record)]
+#[record(crate = "annals_record", table = "pages", key("number"))]
+struct Leaf {
+    number: i64,
+    title: Option<String>,
+    tags: Option<Json>,
+    body: String,
+}
+
+/// What a table of contents has of it.
+#[derive(Clone, Debug, PartialEq, Record)]
+#[record(crate = "annals_record", table = "pages", key("number"))]
+struct Heading {
+    title: Option<String>,
+    number: i64,
+}
+
+async fn written(database: &TestDatabase, leaves: &[(Option<&str>, Option<&str>)]) -> Store {
+    let store = database.store().await;
+    store.create_table::<Leaf>().await.unwrap();
+    let leaves = leaves.iter().enumerate().map(|(n, (title, tags))| Leaf {
+        number: n as i64,
+        title: title.map(str::to_owned),
+        tags: tags.map(|tags| Json::parse(tags).unwrap()),
+        body: "…".repeat(n),
+    });
+    store
+        .writer()
+        .await
+        .unwrap()
+        .write(leaves.collect())
+        .await
+        .unwrap();
+    store
+}
+
+async fn numbers(store: &Store, filter: Filter<Leaf>) -> Vec<i64> {
+    let query = store.query::<Leaf>().filter(filter).planned();
+    let rows = query.order(Leaf::NUMBER.asc()).fetch().await.unwrap().rows;
+    rows.into_iter().map(|leaf| leaf.number).collect()
+}
+
+async fn a_member_of_an_object_is_found_by_name_and_value(database: TestDatabase) {
+    let tags = [
+        Some(r#"{"a":"x","n":1,"t":true,"none":null,"we\"ird.$[0]":"ö"}"#),
+        Some(r#"{"a":"1","n":1.0,"t":false,"deep":{"a":"x"}}"#),
+        Some(r#"{"a":["x"],"n":"1","t":"true","big":9007199254740993}"#),
+        Some(r#"["a","x"]"#),
+        None,
+    ];
+    let store = written(&database, &tags.map(|tags| (None, tags))).await;
+    let has = |name: &str, value: serde_json::Value| numbers(&store, Leaf::TAGS.has(name, value));
+    assert_eq!(has("a", "x".into()).await, [0]);
+    assert_eq!(has("a", "1".into()).await, [1]);
+    assert_eq!(has("n", 1.into()).await, [0, 1]);
+    assert_eq!(has("n", 1.0.into()).await, [0, 1]);
+    assert_eq!(has("n", "1".into()).await, [2]);
+    assert_eq!(has("t", true.into()).await, [0]);
+    assert_eq!(has("t", "true".into()).await, [2]);
+    assert_eq!(has("none", serde_json::Value::Null).await, [0]);
+    assert_eq!(has("big", 9_007_199_254_740_993_i64.into()).await, [2]);
+    assert_eq!(has("we\"ird.$[0]", "ö".into()).await, [0]);
+    assert_eq!(has("deep", serde_json::json!({ "a": "x" })).await, [0; 0]);
+    assert_eq!(
+        numbers(&store, !Leaf::TAGS.has("a", "x")).await,
+        [1, 2, 3, 4]
+    );
+}
+
+async fn text_is_found_whatever_its_case_and_taken_literally(database: TestDatabase) {
+    let titles = ["Chat GPT", "50% OFF", "a_b\\c", "axb", "nothing"];
+    let mut leaves = titles.map(|title| (Some(title), None)).to_vec();
+    leaves.push((None, None));
+    let store = written(&database, &leaves).await;
+    let find = |text: &str| numbers(&store, Leaf::TITLE.contains_ignoring_case(text));
+    assert_eq!(find("gpt").await, [0]);
+    assert_eq!(find("0% o").await, [1]);
+    assert_eq!(find("A_B\\C").await, [2]);
+    assert_eq!(find("A_B").await, [2]);
+    assert_eq!(find("%").await, [1]);
+    assert_eq!(find("").await, [0, 1, 2, 3, 4]);
+    assert_eq!(numbers(&store, Leaf::TITLE.contains("gpt")).await, [0; 0]);
+}
+
+async fn a_narrower_record_reads_the_same_rows_and_pages(database: TestDatabase) {
+    let titles = [
+        Some("b"),
+        None,
+        Some("a"),
+        Some("b"),
+        Some("c"),
+        None,
+        Some("a"),
+    ];
+    let store = written(&database, &titles.map(|title| (title, None))).await;
+    let query = || store.query::<Leaf>().order(Leaf::TITLE.desc()).limit(2);
+    let (mut wide, mut narrow) = (Vec::new(), Vec::new());
+    let mut after: Option<String> = None;
+    loop {
+        let asked = |after: &Option<String>| match after {
+            Some(cursor) => query().after(cursor),
+            None => query(),
+        };
+        let page = asked(&after).fetch().await.unwrap();
+        let slim = asked(&after).fetch_as::<Heading>().await.unwrap();
+        assert_eq!(
+            page.next, slim.next,
+            "either goes on with the other's cursor"
+        );
+        wide.extend(page.rows.into_iter().map(|leaf| (leaf.number, leaf.title)));
+        narrow.extend(slim.rows.into_iter().map(|leaf| (leaf.number, leaf.title)));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(wide, narrow);
+    assert_eq!(wide.len(), titles.len());
+    let refused = query().order(Leaf::BODY.asc()).fetch_as::<Heading>().await;
+    assert!(
+        matches!(refused, Err(Error::TableMismatch { .. })),
+        "{refused:?}"
+    );
+    let refused = query().fetch_as::<Reading>().await;
+    assert!(
+        matches!(refused, Err(Error::TableMismatch { .. })),
+        "{refused:?}"
+    );
 }
