@@ -27,6 +27,33 @@ pub enum Error {
         /// What it needs.
         needs: &'static str,
     },
+    /// A metric or a point of one cannot be as it is.
+    #[error("of a metric, {0}")]
+    Metric(#[from] crate::metric::MetricError),
+    /// No metric of this name is stored.
+    #[error("there is no metric {name:?}{narrowed}: it never came, or has expired")]
+    MetricNotFound {
+        /// The name that was asked for.
+        name: String,
+        /// What else was asked for, as words behind the name.
+        narrowed: String,
+    },
+    /// A name is that of several metrics whose values cannot be mixed.
+    #[error("{name:?} is the name of several metrics: {kinds}; say which by type, unit, or whether it is monotonic")]
+    SeveralMetrics {
+        /// The name that was asked for.
+        name: String,
+        /// Which there are.
+        kinds: String,
+    },
+    /// A question about metrics that cannot be answered as it is.
+    #[error("{field} {problem}")]
+    MetricQuestion {
+        /// The part of the question.
+        field: &'static str,
+        /// What is wrong with it, and the way out.
+        problem: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] annals_store::Error),

@@ -18,11 +18,14 @@ CREATE TABLE metrics (
     scope_attributes     JSONB,
     scope_dropped_attributes_count BIGINT NOT NULL DEFAULT 0,
     scope_schema_url     TEXT,
+    last_seen            TIMESTAMPTZ NOT NULL DEFAULT date_trunc('hour', now()),
     created_at           TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at           TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 CREATE INDEX metrics_name_service_name_idx ON metrics (name, service_name);
 CREATE INDEX metrics_service_name_name_idx ON metrics (service_name, name);
+-- Metrics without points go by it.
+CREATE INDEX metrics_last_seen_idx ON metrics (last_seen);
 
 -- What was measured. A series is a metric with one set of attributes (UUIDv5 of both), and has one point at a time.
 CREATE TABLE metric_data_points (
@@ -47,7 +50,8 @@ CREATE TABLE metric_data_points (
     flags            BIGINT NOT NULL DEFAULT 0,
     attributes       JSONB NOT NULL DEFAULT '{}',
     created_at       TIMESTAMPTZ NOT NULL DEFAULT now(),
-    PRIMARY KEY (series_id, timestamp)
+    -- A series is of one metric; that it stands first is for reads of a metric by series.
+    PRIMARY KEY (metric_id, series_id, timestamp)
 );
 CREATE INDEX metric_data_points_metric_id_timestamp_idx ON metric_data_points (metric_id, timestamp DESC);
 -- Retention deletes by time.

@@ -18,11 +18,14 @@ CREATE TABLE {metrics} (
     scope_attributes     TEXT,
     scope_dropped_attributes_count INTEGER NOT NULL DEFAULT 0,
     scope_schema_url     TEXT,
+    last_seen            INTEGER NOT NULL DEFAULT (CAST(unixepoch() / 3600 AS INTEGER) * 3600000000),
     created_at           INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
     updated_at           INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER))
 ) STRICT;
 CREATE INDEX {metrics_name_service_name_idx} ON {metrics} (name, service_name);
 CREATE INDEX {metrics_service_name_name_idx} ON {metrics} (service_name, name);
+-- Metrics without points go by it.
+CREATE INDEX {metrics_last_seen_idx} ON {metrics} (last_seen);
 
 -- What was measured. A series is a metric with one set of attributes (UUIDv5 of both), and has one point at a time.
 CREATE TABLE {metric_data_points} (
@@ -47,7 +50,8 @@ CREATE TABLE {metric_data_points} (
     flags            INTEGER NOT NULL DEFAULT 0,
     attributes       TEXT NOT NULL DEFAULT '{}',
     created_at       INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
-    PRIMARY KEY (series_id, timestamp)
+    -- A series is of one metric; that it stands first is for reads of a metric by series.
+    PRIMARY KEY (metric_id, series_id, timestamp)
 ) STRICT;
 CREATE INDEX {metric_data_points_metric_id_timestamp_idx} ON {metric_data_points} (metric_id, timestamp DESC);
 -- Retention deletes by time.
