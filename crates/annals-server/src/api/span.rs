@@ -93,14 +93,32 @@ pub(super) struct SpanJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     cached_tokens: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    cache_write_tokens: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_tokens: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    /// How input and output tokens were counted: `included`, or `beside`.
+    token_convention: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     time_to_first_token_nanos: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     conversation_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finish_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_name: Option<String>,
     /// In US dollars.
     #[serde(skip_serializing_if = "is_no_number")]
     cost: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    /// `reported`, or the price by which it was worked out.
+    cost_source: Option<String>,
 }
 
 fn is_no_number(number: &Option<f64>) -> bool {
@@ -163,10 +181,18 @@ impl From<Span> for SpanJson {
             request_model,
             response_model,
             cached_tokens,
+            cache_write_tokens,
             reasoning_tokens,
+            token_convention,
             time_to_first_token_nanos,
             conversation_id,
+            user_id,
+            finish_reason,
+            response_id,
+            tool_name,
+            agent_name,
             cost,
+            cost_source,
         } = span;
         Self {
             trace_id,
@@ -209,10 +235,18 @@ impl From<Span> for SpanJson {
             request_model,
             response_model,
             cached_tokens,
+            cache_write_tokens,
             reasoning_tokens,
+            token_convention,
             time_to_first_token_nanos,
             conversation_id,
+            user_id,
+            finish_reason,
+            response_id,
+            tool_name,
+            agent_name,
             cost,
+            cost_source,
         }
     }
 }
