@@ -301,7 +301,15 @@ pub fn span() -> impl Strategy<Value = Span> {
         option::of(text()),
         option::of(text()),
     );
-    (ids, model, otel, scope, (genai, told)).prop_map(|(ids, model, otel, scope, (genai, told))| Span {
+    // Boxed, since all of it at once is more than a test's stack holds.
+    let parts = (
+        ids.boxed(),
+        model.boxed(),
+        otel.boxed(),
+        scope.boxed(),
+        (genai.boxed(), told.boxed()),
+    );
+    parts.prop_map(|(ids, model, otel, scope, (genai, told))| Span {
         trace_id: ids.0,
         span_id: ids.1,
         parent_span_id: ids.2,
