@@ -121,7 +121,7 @@ async fn import(spans: &Spans, path: &Path) -> Result<Imported, CliError> {
                     }
                     imported.refused += 1;
                 }
-                batch.extend(decoded.spans);
+                batch.extend(decoded.records);
             }
             Err(error) => {
                 let problem = problem(format!(

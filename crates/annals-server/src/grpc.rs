@@ -5,9 +5,9 @@
 //! member of gzip, and says of bytes that it cannot read what makes clients send them again for ever
 //! (INTERNAL, OUT_OF_RANGE).
 
+mod export;
 mod health;
 mod infertrace;
-mod trace;
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,6 +18,7 @@ use http_body_util::{BodyExt as _, Full};
 
 use crate::{
     body::{self, BodyError},
+    otlp_export::{Signal as _, Traces},
     packed::{Coding, Packed},
     refusal::Refusal,
     roads::{Gate, Roads},
@@ -31,7 +32,7 @@ const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 /// The services of the gRPC port.
 pub(crate) fn router(roads: &Arc<Roads>) -> Router {
     let guarded = Router::new()
-        .merge(trace::router(roads))
+        .merge(export::router::<Traces>(roads))
         .merge(infertrace::router(roads))
         .layer(axum::middleware::from_fn_with_state(
             (roads.token.clone(), refuse as crate::auth::Refuse),
@@ -42,9 +43,10 @@ pub(crate) fn router(roads: &Arc<Roads>) -> Router {
 
 async fn unknown(request: Request) -> Response {
     Refusal::not_found(format!(
-        "{} is no method of this server; it has opentelemetry.proto.collector.trace.v1.TraceService, \
+        "{} is no method of this server; it has {}, \
          infertrace.CollectorService, infertrace.v1.CollectorService and grpc.health.v1.Health",
-        request.uri().path()
+        request.uri().path(),
+        Traces::SERVICE,
     ))
     .into_status()
     .into_http()

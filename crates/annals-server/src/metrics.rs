@@ -4,12 +4,13 @@
 //! | Name | Kind | Labels |
 //! |---|---|---|
 //! | `annals_spans_total` | counter, spans | `road`: otlp_grpc, otlp_http, infertrace, deployments (spans of deployment traces, by their own roads), trace_token (the same under a trace token); `outcome`: committed, parked, refused, turned_away |
+//! | `annals_log_records_total`, `annals_data_points_total` | the same of log records and of metrics' points | `road`: otlp_grpc, otlp_http; `outcome` as above |
 //! | `annals_bars_total` | counter, bars of POST /bars | `outcome`: committed, parked, refused, turned_away |
 //! | `annals_ticks_total` | counter, ticks of POST /ticks | `kind`: trade, quote, unknown for what could not be read; `outcome`: taken, ignored, refused, turned_away |
 //! | `annals_late_ticks_total` | counter, trades taken of a minute that was closed, or earlier than their symbol's running one | |
 //! | `annals_feed_waiting` | gauge, parts of bars from ticks that wait for their commit | |
-//! | `annals_requests_total` | counter, requests with data | `road`: as above, bars, ticks; `outcome`: ok, partial, invalid, busy, away |
-//! | `annals_request_seconds` | histogram, from the last byte of a request to its answer | `road` |
+//! | `annals_requests_total` | counter, requests with data | `road`: as above, bars, ticks; of OTLP also `signal`: traces, metrics, logs; `outcome`: ok, partial, invalid, busy, away |
+//! | `annals_request_seconds` | histogram, from the last byte of a request to its answer | `road`; of OTLP also `signal` |
 //! | `infertrace_spans_ingested_total` | counter, spans kept, of every road | `service_name`; beyond 200 services, `(other)` |
 //! | `infertrace_queue_depth` | gauge, spans held by InferTrace, in flight included | |
 //! | `annals_rpc_requests_total` | counter, calls of the event store | `method`: its name, (other) for one that there is not or that was not known; `status`: the HTTP status |
@@ -29,6 +30,8 @@ use annals_telemetry::Span;
 use http::StatusCode;
 use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::otlp::Kind;
 
 /// Services that have a figure of their own: names come from outside, and each costs memory for ever.
 const MAX_SERVICES: usize = 200;
@@ -125,24 +128,28 @@ pub(crate) async fn upkeep() {
     }
 }
 
-fn spans(road: Road, outcome: &'static str, count: usize) {
+fn records(kind: Kind, road: Road, outcome: &'static str, count: usize) {
+    let name = match kind {
+        Kind::Span => "annals_spans_total",
+        Kind::LogRecord => "annals_log_records_total",
+        Kind::DataPoint => "annals_data_points_total",
+    };
     if count > 0 {
-        counter!("annals_spans_total", "road" => road.as_str(), "outcome" => outcome)
-            .increment(count as u64);
+        counter!(name, "road" => road.as_str(), "outcome" => outcome).increment(count as u64);
     }
 }
 
-pub(crate) fn kept(road: Road, committed: usize, parked: usize) {
-    spans(road, "committed", committed);
-    spans(road, "parked", parked);
+pub(crate) fn kept(kind: Kind, road: Road, committed: usize, parked: usize) {
+    records(kind, road, "committed", committed);
+    records(kind, road, "parked", parked);
 }
 
-pub(crate) fn refused(road: Road, count: usize) {
-    spans(road, "refused", count);
+pub(crate) fn refused(kind: Kind, road: Road, count: usize) {
+    records(kind, road, "refused", count);
 }
 
-pub(crate) fn turned_away(road: Road, count: usize) {
-    spans(road, "turned_away", count);
+pub(crate) fn turned_away(kind: Kind, road: Road, count: usize) {
+    records(kind, road, "turned_away", count);
 }
 
 pub(crate) fn bars(outcome: &'static str, count: usize) {
@@ -168,6 +175,20 @@ pub(crate) fn answered(road: Road, outcome: Outcome, elapsed: Duration) {
     counter!("annals_requests_total", "road" => road.as_str(), "outcome" => outcome.as_str())
         .increment(1);
     histogram!("annals_request_seconds", "road" => road.as_str()).record(elapsed.as_secs_f64());
+}
+
+/// The same of a request by OTLP, which brings one signal.
+pub(crate) fn exported(kind: Kind, road: Road, outcome: Outcome, elapsed: Duration) {
+    let signal = match kind {
+        Kind::Span => "traces",
+        Kind::LogRecord => "logs",
+        Kind::DataPoint => "metrics",
+    };
+    let (road, outcome) = (road.as_str(), outcome.as_str());
+    counter!("annals_requests_total", "road" => road, "signal" => signal, "outcome" => outcome)
+        .increment(1);
+    histogram!("annals_request_seconds", "road" => road, "signal" => signal)
+        .record(elapsed.as_secs_f64());
 }
 
 pub(crate) fn infertrace_queue(spans: usize) {

@@ -2,7 +2,8 @@
 //!
 //! | Module | What lives there |
 //! |---|---|
-//! | [`json`] | OTLP/JSON: documents of traces, read span by span and written |
+//! | [`json`] | OTLP/JSON: documents read record by record, and written |
+//! | `layers` | resources and scopes around the records of any signal |
 //! | [`traces`] | whole requests in protobuf's shape: [`traces::from_proto`], [`traces::to_proto`] |
 //! | [`span`] | one span in protobuf's shape, and back |
 //! | [`origin`] | what a span inherits from the resource and the scope around it |
@@ -21,10 +22,12 @@
 //! A resource's `entity_refs` (in development at OpenTelemetry, as of OTLP 1.10) are not kept.
 
 pub mod attributes;
+mod decoded;
 mod events;
 pub mod genai;
 pub(crate) mod ids;
 pub mod json;
+mod layers;
 pub mod limits;
 mod links;
 pub mod origin;
@@ -32,7 +35,7 @@ pub mod refusal;
 pub mod span;
 pub mod traces;
 
+pub use decoded::{Decoded, Told};
 pub use limits::{Bounds, Limits};
 pub use origin::Origin;
-pub use refusal::{FieldError, Problem, RefusedSpan};
-pub use traces::Decoded;
+pub use refusal::{FieldError, Identity, Kind, Problem, RefusedRecord};

@@ -1,4 +1,6 @@
-//! OTLP's export of traces, for gRPC and HTTP alike: from a message's bytes to an answer.
+//! OTLP's exports, of every signal and for gRPC and HTTP alike: from a message's bytes to an answer.
+
+mod traces;
 
 use std::{
     sync::Arc,
@@ -6,94 +8,149 @@ use std::{
 };
 
 use bytes::Bytes;
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
-use prost::Message as _;
+use prost::Message;
+
+pub(crate) use traces::Traces;
 
 use crate::{
+    intake::{Intake, Sink},
     metrics::{self, Outcome, Road},
-    otlp::{Bounds, Decoded, RefusedSpan, json, traces},
+    otlp::{Bounds, Decoded, RefusedRecord, Told as _, json::ReadError},
     packed::Packed,
     refusal::{Form, Refusal},
     roads::Roads,
 };
 
-/// Reasons for refused spans that an answer repeats.
+/// Reasons for refused records that an answer repeats.
 const REASONS: usize = 3;
 
-/// Takes a request over, and answers once its spans are committed.
-pub(crate) async fn export(
+/// A signal of OTLP: how its requests are read, where its records go, and how it is answered.
+pub(crate) trait Signal: 'static {
+    /// Where its records go.
+    type Sink: Sink<Record: Send + 'static>;
+    /// The message of a request.
+    type Request: Message + Default;
+    /// The message of an answer.
+    type Answer: Message + Default + 'static;
+
+    /// Its path by HTTP.
+    const PATH: &'static str;
+    /// Its service by gRPC.
+    const SERVICE: &'static str;
+    /// The name of its request's message.
+    const REQUEST: &'static str;
+    /// The name of the list that a request has, as protobuf has it.
+    const RESOURCES: &'static str;
+    /// What OTLP/JSON calls the count of refused records.
+    const REJECTED: &'static str;
+
+    fn intake(roads: &Roads) -> &Intake<Self::Sink>;
+
+    /// Whether a request has nothing of what this server knows.
+    fn is_empty(request: &Self::Request) -> bool;
+
+    fn from_proto(request: Self::Request, arrived: &Arrived<'_>) -> DecodedBy<Self>;
+
+    fn from_json(text: &str, arrived: &Arrived<'_>) -> Result<DecodedBy<Self>, ReadError>;
+
+    fn answer(rejected: Option<Rejected>) -> Self::Answer;
+
+    fn rejected(answer: &Self::Answer) -> Option<Rejected>;
+}
+
+/// What a request of a signal held.
+pub(crate) type DecodedBy<S> = Decoded<<<S as Signal>::Sink as Sink>::Record>;
+
+/// A request as it came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrived<'a> {
+    /// Its bytes, unpacked.
+    pub(crate) bytes: &'a [u8],
+    /// What its records may have.
+    pub(crate) bounds: &'a Bounds,
+}
+
+/// What an answer says of records that were refused.
+#[derive(Clone, Debug)]
+pub(crate) struct Rejected {
+    pub(crate) count: i64,
+    pub(crate) message: String,
+}
+
+/// Takes a request over, and answers once its records are committed.
+pub(crate) async fn export<S: Signal>(
     roads: &Arc<Roads>,
     road: Road,
     form: Form,
     message: Packed,
     patience: Option<Duration>,
-) -> Result<ExportTraceServiceResponse, Refusal> {
+) -> Result<S::Answer, Refusal> {
     let started = Instant::now();
-    let answer = write(roads, road, form, message, patience).await;
-    let outcome = match &answer {
-        Ok(answer) if answer.partial_success.is_none() => Outcome::Ok,
+    let refused = write::<S>(roads, road, form, message, patience).await;
+    let outcome = match &refused {
+        Ok(refused) if refused.is_empty() => Outcome::Ok,
         Ok(_) => Outcome::Partial,
         Err(refusal) => refusal.outcome(),
     };
-    metrics::answered(road, outcome, started.elapsed());
-    answer
+    let kind = <S::Sink as Sink>::Record::KIND;
+    metrics::exported(kind, road, outcome, started.elapsed());
+    refused.map(|refused| S::answer(rejected(&refused)))
 }
 
-async fn write(
+async fn write<S: Signal>(
     roads: &Arc<Roads>,
     road: Road,
     form: Form,
     message: Packed,
     patience: Option<Duration>,
-) -> Result<ExportTraceServiceResponse, Refusal> {
+) -> Result<Vec<RefusedRecord>, Refusal> {
     let bounds = roads.bounds();
     let decoded = roads
         .gate
-        .decode(message, move |message| read(form, message, &bounds))
+        .decode(message, move |message| read::<S>(form, message, &bounds))
         .await?;
-    let taken = roads.otlp.write(road, decoded, patience).await?;
-    Ok(ExportTraceServiceResponse {
-        partial_success: partial_success(&taken.refused),
-    })
+    let taken = S::intake(roads).write(road, decoded, patience).await?;
+    Ok(taken.refused)
 }
 
-fn read(form: Form, message: Bytes, bounds: &Bounds) -> Result<Decoded, Refusal> {
+fn read<S: Signal>(form: Form, message: Bytes, bounds: &Bounds) -> Result<DecodedBy<S>, Refusal> {
+    // Shares the bytes, and copies none.
+    let bytes = message.clone();
+    let arrived = Arrived {
+        bytes: &bytes,
+        bounds,
+    };
     match form {
         Form::Json => {
-            let text = std::str::from_utf8(&message)
+            let text = std::str::from_utf8(&bytes)
                 .map_err(|error| Refusal::invalid(format!("the request is not UTF-8: {error}")))?;
-            Ok(json::read(text, bounds)?)
+            Ok(S::from_json(text, &arrived)?)
         }
         Form::Protobuf => {
-            let is_empty = message.is_empty();
-            let request = ExportTraceServiceRequest::decode(message)?;
-            if request.resource_spans.is_empty() && !is_empty {
+            let request = S::Request::decode(message)?;
+            if S::is_empty(&request) && !bytes.is_empty() {
                 // What protobuf does not know it passes over, and everything in it would be lost.
-                return Err(Refusal::invalid(
-                    "the request has bytes and no resource_spans: it is not an \
-                     ExportTraceServiceRequest",
-                ));
+                return Err(Refusal::invalid(format!(
+                    "the request has bytes and no {}: it is not an {}",
+                    S::RESOURCES,
+                    S::REQUEST
+                )));
             }
-            Ok(traces::from_proto(request.resource_spans, bounds))
+            Ok(S::from_proto(request, &arrived))
         }
     }
 }
 
-/// What an answer says of spans that were refused; `None` without any.
-pub(crate) fn partial_success(refused: &[RefusedSpan]) -> Option<ExportTracePartialSuccess> {
-    if refused.is_empty() {
-        return None;
-    }
-    Some(ExportTracePartialSuccess {
-        rejected_spans: i64::try_from(refused.len()).unwrap_or(i64::MAX),
-        error_message: reasons(refused),
+/// What an answer says of records that were refused; `None` without any.
+fn rejected(refused: &[RefusedRecord]) -> Option<Rejected> {
+    (!refused.is_empty()).then(|| Rejected {
+        count: i64::try_from(refused.len()).unwrap_or(i64::MAX),
+        message: reasons(refused),
     })
 }
 
 /// The first reasons, and how many more there are.
-pub(crate) fn reasons(refused: &[RefusedSpan]) -> String {
+pub(crate) fn reasons(refused: &[RefusedRecord]) -> String {
     let shown = refused.iter().take(REASONS).map(ToString::to_string);
     let mut text = shown.collect::<Vec<_>>().join("; ");
     if let Some(more) = refused.len().checked_sub(REASONS).filter(|more| *more > 0) {

@@ -1,4 +1,4 @@
-//! OTLP/HTTP: POST /v1/traces, protobuf and JSON, plain or packed with gzip or zstd.
+//! OTLP/HTTP: POST /v1/traces, /v1/metrics and /v1/logs, protobuf and JSON, plain or packed with gzip or zstd.
 
 use std::sync::Arc;
 
@@ -9,14 +9,13 @@ use axum::{
     response::Response,
     routing::post,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use prost::Message as _;
 use serde_json::json;
 
 use crate::{
     metrics::Road,
-    otlp_export,
+    otlp_export::{self, Signal, Traces},
     refusal::{Form, Refusal},
     roads::Roads,
 };
@@ -24,7 +23,7 @@ use crate::{
 /// What the OTLP/HTTP port serves.
 pub(crate) fn router(roads: &Arc<Roads>) -> Router {
     Router::new()
-        .route("/v1/traces", post(traces).fallback(method))
+        .route(Traces::PATH, post(export::<Traces>).fallback(method))
         .fallback(unknown)
         .layer(axum::middleware::from_fn_with_state(
             (roads.token.clone(), refuse as crate::auth::Refuse),
@@ -53,7 +52,7 @@ fn refuse(_: StatusCode, _: &str, headers: &HeaderMap) -> Response {
     Refusal::unauthorized().into_response(form(headers).unwrap_or(Form::Json))
 }
 
-async fn traces(State(roads): State<Arc<Roads>>, request: Request) -> Response {
+async fn export<S: Signal>(State(roads): State<Arc<Roads>>, request: Request) -> Response {
     let Some(form) = form(request.headers()) else {
         return Refusal::media(
             "the Content-Type must be application/x-protobuf or application/json",
@@ -62,24 +61,24 @@ async fn traces(State(roads): State<Arc<Roads>>, request: Request) -> Response {
     };
     let answer = async {
         let (_permit, message) = roads.gate.receive(request).await?;
-        otlp_export::export(&roads, Road::OtlpHttp, form, message, None).await
+        otlp_export::export::<S>(&roads, Road::OtlpHttp, form, message, None).await
     };
     match answer.await {
-        Ok(answer) => success(form, &answer),
+        Ok(answer) => success::<S>(form, &answer),
         Err(refusal) => refusal.into_response(form),
     }
 }
 
-/// The answer to spans that were taken.
-pub(crate) fn success(form: Form, answer: &ExportTraceServiceResponse) -> Response {
+/// The answer to records that were taken.
+pub(crate) fn success<S: Signal>(form: Form, answer: &S::Answer) -> Response {
     let body = match form {
         Form::Protobuf => Body::from(answer.encode_to_vec()),
-        Form::Json => Body::from(match &answer.partial_success {
+        Form::Json => Body::from(match S::rejected(answer) {
             None => "{}".to_owned(),
             // Protobuf's JSON writes 64-bit integers as text.
-            Some(partial) => json!({ "partialSuccess": {
-                "rejectedSpans": partial.rejected_spans.to_string(),
-                "errorMessage": partial.error_message,
+            Some(rejected) => json!({ "partialSuccess": {
+                S::REJECTED: rejected.count.to_string(),
+                "errorMessage": rejected.message,
             }})
             .to_string(),
         }),
@@ -92,15 +91,17 @@ pub(crate) fn success(form: Form, answer: &ExportTraceServiceResponse) -> Respon
     response
 }
 
-async fn method(method: Method, headers: HeaderMap) -> Response {
-    Refusal::method(format!("{method} is not served at /v1/traces; send POST"))
+async fn method(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let path = uri.path();
+    Refusal::method(format!("{method} is not served at {path}; send POST"))
         .into_response(form(&headers).unwrap_or(Form::Json))
 }
 
 async fn unknown(request: Request) -> Response {
     Refusal::not_found(format!(
-        "nothing is served at {}; traces go to POST /v1/traces",
-        request.uri().path()
+        "nothing is served at {}; traces go to POST {}",
+        request.uri().path(),
+        Traces::PATH,
     ))
     .into_response(form(request.headers()).unwrap_or(Form::Json))
 }

@@ -16,7 +16,7 @@ use crate::{
     bar_intake::BarIntake,
     body,
     deployments::DeploymentIntake,
-    intake::Intake,
+    intake::{Intake, SpanSink},
     otlp::{Bounds, Limits},
     packed::{Coding, Packed},
     refusal::Refusal,
@@ -28,8 +28,8 @@ pub(crate) struct Roads {
     pub(crate) token: Option<ApiToken>,
     pub(crate) gate: Gate,
     /// By gRPC and by HTTP.
-    pub(crate) otlp: Intake,
-    pub(crate) infertrace: Intake,
+    pub(crate) otlp: Intake<SpanSink>,
+    pub(crate) infertrace: Intake<SpanSink>,
     /// Spans that InferTrace may hold, in flight included.
     pub(crate) infertrace_room: Semaphore,
     pub(crate) bars: BarIntake,

@@ -15,6 +15,7 @@ use crate::{
     config::DeploymentsConfig,
     metrics::{self, Road},
     not_taken::{NotTaken, is_away},
+    otlp::Kind,
     refusal::Refusal,
 };
 
@@ -117,7 +118,7 @@ impl DeploymentIntake {
             return Ok(());
         }
         if is_away(self.deployments.writer()) {
-            metrics::turned_away(road, count);
+            metrics::turned_away(Kind::Span, road, count);
             return Err(NotTaken::away().into());
         }
         let writing = async {
@@ -131,15 +132,15 @@ impl DeploymentIntake {
         let written = written.unwrap_or_else(|_| Err(WriteError::Lost { rows: count }.into()));
         match written {
             Ok(()) => {
-                metrics::kept(road, count, 0);
+                metrics::kept(Kind::Span, road, count, 0);
                 Ok(())
             }
             Err(error) => {
                 let refusal = refused(error, count);
                 if refusal.is_to_come_again() {
-                    metrics::turned_away(road, count);
+                    metrics::turned_away(Kind::Span, road, count);
                 } else {
-                    metrics::refused(road, count);
+                    metrics::refused(Kind::Span, road, count);
                 }
                 Err(refusal)
             }

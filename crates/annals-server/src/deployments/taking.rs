@@ -24,6 +24,7 @@ use crate::{
         problem::Problem,
     },
     metrics::{self, Outcome, Road},
+    otlp_export::Traces,
     otlp_http,
     refusal::{Form, Refusal},
     roads::Roads,
@@ -183,7 +184,7 @@ async fn take(roads: &Arc<Roads>, whose: Whose, form: Form, request: Request) ->
     match (written, language) {
         (Ok(accepted), Language::Plain) => Json(SpansTaken { accepted }).into_response(),
         (Ok(_), Language::Otlp(form)) => {
-            otlp_http::success(form, &ExportTraceServiceResponse::default())
+            otlp_http::success::<Traces>(form, &ExportTraceServiceResponse::default())
         }
         (Err(refusal), language) => refuse(refusal, language),
     }

@@ -11,7 +11,11 @@ use axum::{
 use prost::Message as _;
 
 use super::unary;
-use crate::{refusal::Refusal, roads::Roads};
+use crate::{
+    otlp_export::{Signal as _, Traces},
+    refusal::Refusal,
+    roads::Roads,
+};
 
 /// `HealthCheckRequest` (source: grpc/health/v1/health.proto).
 #[derive(Clone, PartialEq, Eq, prost::Message)]
@@ -33,7 +37,7 @@ const SERVING: i32 = 1;
 
 const SERVICES: [&str; 4] = [
     "",
-    "opentelemetry.proto.collector.trace.v1.TraceService",
+    Traces::SERVICE,
     "infertrace.CollectorService",
     "infertrace.v1.CollectorService",
 ];

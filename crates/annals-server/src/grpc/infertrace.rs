@@ -22,7 +22,7 @@ use crate::{
         planned_batch, v1_batch,
     },
     metrics::{self, Outcome, Road},
-    otlp::RefusedSpan,
+    otlp::{Kind, RefusedRecord},
     otlp_export::reasons,
     refusal::Refusal,
     roads::Roads,
@@ -101,7 +101,7 @@ async fn send_span_batch_v1(State(roads): State<Arc<Roads>>, request: Request) -
 /// What became of a request's spans.
 struct Taken {
     kept: usize,
-    refused: Vec<RefusedSpan>,
+    refused: Vec<RefusedRecord>,
     without_room: usize,
 }
 
@@ -173,7 +173,7 @@ async fn write<M: Message + Default + 'static>(
     metrics::ids_made(batch.made_ids.trace_ids + batch.made_ids.span_ids);
 
     let mut decoded = batch.decoded;
-    let wanted = decoded.spans.len();
+    let wanted = decoded.records.len();
     let room = roads.infertrace_room.available_permits().min(wanted);
     // Somebody else may take it in between; then there is none.
     let room = u32::try_from(room)
@@ -181,11 +181,11 @@ async fn write<M: Message + Default + 'static>(
         .and_then(|room| roads.infertrace_room.try_acquire_many(room).ok());
     let fitting = room.as_ref().map_or(0, |room| room.num_permits());
     if wanted > 0 && fitting == 0 {
-        metrics::turned_away(Road::InferTrace, wanted);
+        metrics::turned_away(Kind::Span, Road::InferTrace, wanted);
         return Err(Refusal::no_room());
     }
-    decoded.spans.truncate(fitting);
-    metrics::turned_away(Road::InferTrace, wanted - fitting);
+    decoded.records.truncate(fitting);
+    metrics::turned_away(Kind::Span, Road::InferTrace, wanted - fitting);
     let written = roads
         .infertrace
         .write(Road::InferTrace, decoded, patience)

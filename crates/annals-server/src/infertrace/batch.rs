@@ -7,7 +7,7 @@ use super::{
     messages::{planned, v1},
     span,
 };
-use crate::otlp::{Decoded, FieldError};
+use crate::otlp::{Decoded, FieldError, Identity};
 
 /// What a request held.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,7 +33,7 @@ impl Batch {
 #[must_use]
 pub fn planned_batch(spans: Vec<planned::Span>) -> Batch {
     batch(spans, span::planned, |span| {
-        (
+        Identity::of_span(
             ids::readable(&span.trace_id, ids::TRACE),
             ids::readable(&span.span_id, ids::SPAN),
         )
@@ -44,20 +44,20 @@ pub fn planned_batch(spans: Vec<planned::Span>) -> Batch {
 #[must_use]
 pub fn v1_batch(spans: Vec<v1::Span>) -> Batch {
     batch(spans, span::v1, |span| {
-        (Some(span.trace_id.clone()), Some(span.span_id.clone()))
+        Identity::of_span(Some(span.trace_id.clone()), Some(span.span_id.clone()))
     })
 }
 
 fn batch<M>(
     messages: Vec<M>,
     record: impl Fn(M, &mut Maker) -> Result<Span, FieldError>,
-    ids: impl Fn(&M) -> (Option<String>, Option<String>),
+    identity: impl Fn(&M) -> Identity,
 ) -> Batch {
     let mut maker = Maker::default();
     let mut decoded = Decoded::default();
     for message in messages {
-        let ids = ids(&message);
-        decoded.push(record(message, &mut maker), || ids);
+        let identity = identity(&message);
+        decoded.push(record(message, &mut maker), || identity);
     }
     Batch {
         decoded,
@@ -91,7 +91,7 @@ mod tests {
                 Ok(())
             }
         });
-        assert_eq!(checked.decoded.spans.len(), 2);
+        assert_eq!(checked.decoded.records.len(), 2);
         let refused: Vec<_> = checked
             .decoded
             .refused

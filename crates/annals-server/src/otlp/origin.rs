@@ -1,4 +1,4 @@
-//! What a span inherits from the resource and the scope around it.
+//! What a record inherits from the resource and the scope around it.
 
 use annals_record::Json;
 use annals_telemetry::Span;
@@ -18,21 +18,21 @@ const SERVICE_NAME: &str = "service.name";
 /// The service of a resource that does not say which it is.
 pub const UNKNOWN_SERVICE: &str = "unknown_service";
 
-/// The columns that all spans of one resource and one scope share, made once for all of them.
+/// The columns that all records of one resource and one scope share, made once for all of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Origin {
-    service_name: String,
-    resource: Option<Json>,
-    resource_dropped_attributes_count: u32,
-    resource_schema_url: Option<String>,
-    scope_name: Option<String>,
-    scope_version: Option<String>,
-    scope_attributes: Option<Json>,
-    scope_dropped_attributes_count: u32,
-    scope_schema_url: Option<String>,
+    pub(super) service_name: String,
+    pub(super) resource: Option<Json>,
+    pub(super) resource_dropped_attributes_count: u32,
+    pub(super) resource_schema_url: Option<String>,
+    pub(super) scope_name: Option<String>,
+    pub(super) scope_version: Option<String>,
+    pub(super) scope_attributes: Option<Json>,
+    pub(super) scope_dropped_attributes_count: u32,
+    pub(super) scope_schema_url: Option<String>,
 }
 
-/// The messages around a span.
+/// The messages around a record.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Around {
     /// The resource; absent when nothing is known of it.
@@ -46,7 +46,7 @@ pub struct Around {
 }
 
 impl Origin {
-    /// What spans inherit from a resource, with no scope.
+    /// What records inherit from a resource, with no scope.
     ///
     /// # Errors
     ///
@@ -101,10 +101,26 @@ impl Origin {
         })
     }
 
-    /// The service of its spans.
+    /// The service of its records.
     #[must_use]
     pub fn service_name(&self) -> &str {
         &self.service_name
+    }
+
+    /// What a span has inherited.
+    #[must_use]
+    pub fn of_span(span: &Span) -> Self {
+        Self {
+            service_name: span.service_name.clone(),
+            resource: span.resource.clone(),
+            resource_dropped_attributes_count: span.resource_dropped_attributes_count,
+            resource_schema_url: span.resource_schema_url.clone(),
+            scope_name: span.scope_name.clone(),
+            scope_version: span.scope_version.clone(),
+            scope_attributes: span.scope_attributes.clone(),
+            scope_dropped_attributes_count: span.scope_dropped_attributes_count,
+            scope_schema_url: span.scope_schema_url.clone(),
+        }
     }
 
     /// Fills in the columns of a span.
@@ -134,21 +150,21 @@ impl Origin {
 }
 
 impl Around {
-    /// The messages in which a span goes out. A service name that the resource does not tell, as of
-    /// spans that came by another protocol, is added to it.
+    /// The messages in which a record goes out. A service name that the resource does not tell, as of
+    /// records that came by another protocol, is added to it.
     ///
     /// # Errors
     ///
     /// A column is not an object of attributes.
-    pub fn of(span: &Span) -> Result<Self, FieldError> {
-        let object = span.resource.as_ref().map(Json::to_value);
-        let tells = service_name(object.as_ref().and_then(Value::as_object)) == span.service_name;
-        let dropped_attributes_count = span.resource_dropped_attributes_count;
-        let resource = if span.resource.is_some() || !tells || dropped_attributes_count > 0 {
-            let mut attributes = attributes_of("resource", span.resource.as_ref())?;
+    pub fn of(origin: &Origin) -> Result<Self, FieldError> {
+        let object = origin.resource.as_ref().map(Json::to_value);
+        let tells = service_name(object.as_ref().and_then(Value::as_object)) == origin.service_name;
+        let dropped_attributes_count = origin.resource_dropped_attributes_count;
+        let resource = if origin.resource.is_some() || !tells || dropped_attributes_count > 0 {
+            let mut attributes = attributes_of("resource", origin.resource.as_ref())?;
             if !tells {
                 attributes.retain(|attribute| attribute.key != SERVICE_NAME);
-                attributes.push(text(SERVICE_NAME, &span.service_name));
+                attributes.push(text(SERVICE_NAME, &origin.service_name));
             }
             Some(Resource {
                 attributes,
@@ -159,16 +175,16 @@ impl Around {
             None
         };
         let scope = InstrumentationScope {
-            name: span.scope_name.clone().unwrap_or_default(),
-            version: span.scope_version.clone().unwrap_or_default(),
-            attributes: attributes_of("scope_attributes", span.scope_attributes.as_ref())?,
-            dropped_attributes_count: span.scope_dropped_attributes_count,
+            name: origin.scope_name.clone().unwrap_or_default(),
+            version: origin.scope_version.clone().unwrap_or_default(),
+            attributes: attributes_of("scope_attributes", origin.scope_attributes.as_ref())?,
+            dropped_attributes_count: origin.scope_dropped_attributes_count,
         };
         Ok(Self {
             resource,
-            resource_schema_url: span.resource_schema_url.clone().unwrap_or_default(),
+            resource_schema_url: origin.resource_schema_url.clone().unwrap_or_default(),
             scope: (scope != InstrumentationScope::default()).then_some(scope),
-            scope_schema_url: span.scope_schema_url.clone().unwrap_or_default(),
+            scope_schema_url: origin.scope_schema_url.clone().unwrap_or_default(),
         })
     }
 }

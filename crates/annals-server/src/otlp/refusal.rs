@@ -1,4 +1,4 @@
-//! Why a span is refused, by the name of its field.
+//! Why a span, a log record or a data point is refused, by the name of its field.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ pub struct FieldError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// A field without which there is no span.
+    /// A field without which there is no record.
     #[error("is missing")]
     Missing,
     /// An id of another length.
@@ -186,45 +186,105 @@ pub(crate) fn quote(text: &str) -> String {
     format!("{start:?}{dots}")
 }
 
-/// One span that was not taken over, while the others were.
+/// Of what kind a record of a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A span.
+    Span,
+    /// A log record.
+    LogRecord,
+    /// A point of a metric.
+    DataPoint,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Span => "span",
+            Self::LogRecord => "log record",
+            Self::DataPoint => "data point",
+        })
+    }
+}
+
+/// What tells whoever sent a record which one is meant, as given, as far as that can be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Its trace.
+    pub trace_id: Option<String>,
+    /// Its span.
+    pub span_id: Option<String>,
+    /// The metric that it is a point of.
+    pub metric: Option<String>,
+}
+
+impl Identity {
+    /// That of a span, or of what was said in one.
+    #[must_use]
+    pub fn of_span(trace_id: Option<String>, span_id: Option<String>) -> Self {
+        Self {
+            trace_id,
+            span_id,
+            metric: None,
+        }
+    }
+
+    /// That of a point of a metric.
+    #[must_use]
+    pub fn of_metric(name: Option<String>) -> Self {
+        Self {
+            metric: name,
+            ..Self::default()
+        }
+    }
+}
+
+/// One record that was not taken over, while the others were.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct RefusedSpan {
-    /// Its place among all spans of the request, from 0.
+pub struct RefusedRecord {
+    /// Of what kind it is.
+    pub kind: Kind,
+    /// Its place among all records of the request, from 0.
     pub index: usize,
     /// Its trace, as given, where that can be told.
     pub trace_id: Option<String>,
-    /// Its id, as given, where that can be told.
+    /// Its span, as given, where that can be told.
     pub span_id: Option<String>,
+    /// The metric that it is a point of, where that can be told.
+    pub metric: Option<String>,
     /// Why. Part of the message, so not its source as well.
     pub reason: FieldError,
 }
 
-impl RefusedSpan {
-    pub(crate) fn new(
-        index: usize,
-        trace_id: Option<String>,
-        span_id: Option<String>,
-        reason: FieldError,
-    ) -> Self {
+impl RefusedRecord {
+    pub(crate) fn new(kind: Kind, index: usize, identity: Identity, reason: FieldError) -> Self {
         let repeatable = |id: &String| !id.is_empty() && id.len() <= LONGEST_ID;
         Self {
+            kind,
             index,
-            trace_id: trace_id.filter(repeatable),
-            span_id: span_id.filter(repeatable),
+            trace_id: identity.trace_id.filter(repeatable),
+            span_id: identity.span_id.filter(repeatable),
+            metric: identity.metric.filter(|name| !name.is_empty()),
             reason,
         }
     }
 }
 
-impl fmt::Display for RefusedSpan {
+impl fmt::Display for RefusedRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "span {}", self.index)?;
-        match (&self.trace_id, &self.span_id) {
-            (Some(trace), Some(span)) => write!(f, " (trace {trace:?}, id {span:?})"),
-            (Some(trace), None) => write!(f, " (trace {trace:?})"),
-            (None, Some(span)) => write!(f, " (id {span:?})"),
-            (None, None) => Ok(()),
-        }?;
+        write!(f, "{} {}", self.kind, self.index)?;
+        let span = match self.kind {
+            Kind::Span => "id",
+            Kind::LogRecord | Kind::DataPoint => "span",
+        };
+        let trace_id = self.trace_id.as_ref().map(|id| format!("trace {id:?}"));
+        let span_id = self.span_id.as_ref().map(|id| format!("{span} {id:?}"));
+        let metric = self.metric.as_ref();
+        let metric = metric.map(|name| format!("metric {}", quote(name)));
+        let told: Vec<_> = [trace_id, span_id, metric].into_iter().flatten().collect();
+        if !told.is_empty() {
+            write!(f, " ({})", told.join(", "))?;
+        }
         write!(f, " refused: {}", self.reason)
     }
 }

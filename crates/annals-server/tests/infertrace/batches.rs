@@ -20,7 +20,7 @@ fn bare() -> annals_server::infertrace::messages::v1::Span {
 fn ids(batch: &Batch) -> Vec<(&str, &str)> {
     batch
         .decoded
-        .spans
+        .records
         .iter()
         .map(|span| (span.trace_id.as_str(), span.span_id.as_str()))
         .collect()
@@ -38,7 +38,7 @@ fn one_bad_span_of_three_refuses_only_itself() {
     let mut bad = v1::plain();
     bad.duration_nanos = 0;
     let batch = v1_batch(vec![v1::plain(), bad, v1::plain()]);
-    assert_eq!(batch.decoded.spans.len(), 2);
+    assert_eq!(batch.decoded.records.len(), 2);
     assert_eq!(
         batch.decoded.refused[0].to_string(),
         "span 1 (trace \"trace-1\", id \"span-1\") refused: \
@@ -49,7 +49,7 @@ fn one_bad_span_of_three_refuses_only_itself() {
     bad.start_time_unix_nano = 0;
     bad.span_id = b"text".to_vec();
     let batch = planned_batch(vec![bad, planned::plain()]);
-    assert_eq!(batch.decoded.spans.len(), 1);
+    assert_eq!(batch.decoded.records.len(), 1);
     let refused = &batch.decoded.refused[0];
     assert_eq!(refused.index, 0);
     assert_eq!(refused.trace_id, Some("ab".repeat(16)));
@@ -68,7 +68,7 @@ fn spans_without_ids_get_ids_of_opentelemetrys_form() {
     no_ids.trace_id.clear();
     no_ids.span_id = vec![0; 8];
     for batch in [v1_batch(vec![bare()]), planned_batch(vec![no_ids])] {
-        let span = &batch.decoded.spans[0];
+        let span = &batch.decoded.records[0];
         assert!(is_hex(&span.trace_id, 32), "{}", span.trace_id);
         assert!(is_hex(&span.span_id, 16), "{}", span.span_id);
         assert_eq!(
@@ -86,8 +86,8 @@ fn only_what_is_absent_is_made() {
     let mut span = bare();
     span.trace_id = "mine".to_owned();
     let batch = v1_batch(vec![span, v1::plain()]);
-    assert_eq!(batch.decoded.spans[0].trace_id, "mine");
-    assert!(is_hex(&batch.decoded.spans[0].span_id, 16));
+    assert_eq!(batch.decoded.records[0].trace_id, "mine");
+    assert!(is_hex(&batch.decoded.records[0].span_id, 16));
     assert_eq!(
         batch.made_ids,
         MadeIds {
@@ -114,7 +114,7 @@ fn a_retry_of_a_batch_gets_the_same_ids() {
 fn a_span_gets_the_same_ids_alone_and_beside_others() {
     let alone = from_v1(bare()).unwrap();
     let batch = v1_batch(vec![v1::plain(), bare()]);
-    assert_eq!(batch.decoded.spans[1], alone);
+    assert_eq!(batch.decoded.records[1], alone);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn every_field_of_a_span_makes_its_ids() {
     // Each in a batch of its own, so that no place in the batch helps.
     let made: HashSet<_> = spans
         .into_iter()
-        .map(|span| planned_batch(vec![span]).decoded.spans[0].span_id.clone())
+        .map(|span| planned_batch(vec![span]).decoded.records[0].span_id.clone())
         .collect();
     assert_eq!(made.len(), 10);
 }

@@ -135,8 +135,8 @@ proptest! {
     #[test]
     fn of_the_first_plan(span in planned_span()) {
         let decoded = planned_batch(vec![span.clone(), span.clone()]).decoded;
-        prop_assert_eq!(decoded.spans.len() + decoded.refused.len(), 2);
-        for record in &decoded.spans {
+        prop_assert_eq!(decoded.records.len() + decoded.refused.len(), 2);
+        for record in &decoded.records {
             prop_assert!(!record.trace_id.is_empty() && !record.span_id.is_empty());
             prop_assert_ne!(record.parent_span_id.as_deref(), Some(""));
             // Whether OTLP can express it depends on its ids; it must only not panic.
@@ -144,7 +144,7 @@ proptest! {
         }
         let again = planned::Span::decode(span.encode_to_vec().as_slice()).unwrap();
         let alone = from_planned(span).ok();
-        prop_assert_eq!(alone.as_ref(), decoded.spans.first());
+        prop_assert_eq!(alone.as_ref(), decoded.records.first());
         prop_assert_eq!(planned_batch(vec![again.clone(), again]).decoded, decoded);
     }
 
@@ -153,7 +153,7 @@ proptest! {
         let batch = v1_batch(vec![span.clone(), span.clone()]);
         let again = v1::Span::decode(span.encode_to_vec().as_slice()).unwrap();
         prop_assert_eq!(v1_batch(vec![again.clone(), again]), batch.clone());
-        for record in &batch.decoded.spans {
+        for record in &batch.decoded.records {
             prop_assert!(!record.trace_id.is_empty() && !record.span_id.is_empty());
         }
     }

@@ -61,7 +61,7 @@ fn shape() -> impl Strategy<Value = Value> {
 /// Reads, and writes again what was read.
 fn exercise(text: &str) {
     if let Ok(decoded) = json::read(text, &Bounds::default()) {
-        let _ = json::write(&decoded.spans);
+        let _ = json::write(&decoded.records);
     }
 }
 

@@ -40,7 +40,7 @@ fn columns_that_the_tags_do_not_tell_go_out_and_come_back() {
 
     let back = json::read(&json::write(&[given.clone()]).unwrap(), &Bounds::default())
         .unwrap()
-        .spans
+        .records
         .remove(0);
     // The attributes of the way are new, and so is the resource that tells the service.
     let expected = Span {
@@ -61,7 +61,7 @@ fn a_service_name_wins_over_a_resource_that_tells_another() {
     given.resource = Some(Json::parse(r#"{"a":1,"service.name":"other"}"#).unwrap());
     let back = json::read(&json::write(&[given]).unwrap(), &Bounds::default())
         .unwrap()
-        .spans
+        .records
         .remove(0);
     assert_eq!(back.service_name, "model-server");
     assert_eq!(

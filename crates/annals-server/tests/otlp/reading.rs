@@ -10,7 +10,7 @@ use crate::refusals::{document, span};
 fn read(text: &str) -> Vec<Span> {
     let decoded = json::read(text, &Bounds::default()).unwrap();
     assert_eq!(decoded.refused, []);
-    decoded.spans
+    decoded.records
 }
 
 fn read_span(members: &Value) -> Span {

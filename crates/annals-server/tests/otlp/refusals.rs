@@ -30,7 +30,7 @@ fn decoded(text: &str) -> Decoded {
 
 fn reason(members: &Value) -> String {
     let decoded = decoded(&document(&[span(members)]));
-    assert_eq!(decoded.spans, []);
+    assert_eq!(decoded.records, []);
     decoded.refused[0].reason.to_string()
 }
 
@@ -47,7 +47,7 @@ fn one_bad_span_of_three_refuses_only_itself() {
     ];
     let decoded = decoded(&document(&spans));
     let names: Vec<_> = decoded
-        .spans
+        .records
         .iter()
         .map(|span| span.operation_name.as_str())
         .collect();
@@ -79,7 +79,7 @@ fn even_what_no_json_reader_takes_refuses_only_its_span() {
     let text = document(&[good.clone(), json!("here"), good])
         .replace("\"here\"", &format!("{deep},{half_a_pair},{huge},null,[]"));
     let decoded = decoded(&text);
-    assert_eq!(decoded.spans.len(), 2);
+    assert_eq!(decoded.records.len(), 2);
     assert_eq!(decoded.refused.len(), 5);
     assert_eq!(decoded.refused[0].span_id.as_deref(), Some(ID));
     for refused in &decoded.refused {
@@ -98,7 +98,7 @@ fn a_bad_resource_or_scope_refuses_the_spans_in_it() {
         { "scopeSpans": [{ "scope": bad, "spans": [span(&json!({}))] }, { "spans": [span(&json!({}))] }] },
     ] });
     let decoded = decoded(&text.to_string());
-    assert_eq!(decoded.spans.len(), 1);
+    assert_eq!(decoded.records.len(), 1);
     let places: Vec<_> = decoded
         .refused
         .iter()
@@ -311,7 +311,7 @@ fn protobuf_is_refused_by_protobufs_names() {
         ),
     ] {
         let decoded = from_proto(span);
-        assert_eq!(decoded.spans, []);
+        assert_eq!(decoded.records, []);
         assert_eq!(decoded.refused[0].reason.field, field);
         assert_eq!(
             decoded.refused[0].span_id.as_deref(),
@@ -389,7 +389,10 @@ fn what_is_not_one_json_document_is_refused_with_its_place() {
         "{}x",
     ] {
         let error = json::read(text, &Bounds::default()).unwrap_err();
-        assert!(matches!(error, ReadError::Syntax(_)), "{text:?}: {error:?}");
+        assert!(
+            matches!(error, ReadError::Syntax { .. }),
+            "{text:?}: {error:?}"
+        );
         let source = error.source().unwrap().to_string();
         assert!(source.contains("line 1 column"), "{text:?}: {source}");
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use annals_record::Json;
-use annals_server::otlp::{Bounds, attributes, json, origin::Around, traces};
+use annals_server::otlp::{Bounds, Origin, attributes, json, origin::Around, traces};
 use annals_telemetry::Span;
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value::Value as Any},
@@ -30,7 +30,7 @@ fn request(around: Around, spans: Vec<Message>) -> Vec<ResourceSpans> {
 fn records(request: Vec<ResourceSpans>) -> Vec<Span> {
     let decoded = traces::from_proto(request, &Bounds::default());
     assert_eq!(decoded.refused, []);
-    decoded.spans
+    decoded.records
 }
 
 /// Attributes in one order, each key once, and a missing value as one without type.
@@ -75,7 +75,7 @@ proptest! {
         let text = json::write(&records).unwrap();
         let back = json::read(&text, &Bounds::default()).unwrap();
         prop_assert_eq!(back.refused, []);
-        prop_assert_eq!(back.spans, records);
+        prop_assert_eq!(back.records, records);
     }
 
     #[test]
@@ -116,7 +116,7 @@ proptest! {
         prop_assert_eq!(span.encode_to_vec(), back.encode_to_vec());
 
         let mut around = around;
-        let mut around_back = Around::of(&record).unwrap();
+        let mut around_back = Around::of(&Origin::of_span(&record)).unwrap();
         around.scope = around.scope.filter(|scope| *scope != Default::default());
         for around in [&mut around, &mut around_back] {
             if let Some(resource) = &mut around.resource {
@@ -158,7 +158,7 @@ fn the_deepest_attribute_goes_through_every_road() {
 
     let by_json = json::read(&json::write(&records).unwrap(), &Bounds::default()).unwrap();
     assert_eq!(by_json.refused, []);
-    assert_eq!(by_json.spans, records);
+    assert_eq!(by_json.records, records);
 
     let bytes: Vec<_> = traces::to_proto(&records)
         .unwrap()
