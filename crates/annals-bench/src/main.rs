@@ -11,6 +11,7 @@
 //! | [`events`] | the benches of the event store |
 //! | [`deployments`] | the benches of deployment traces, against the predecessor's table |
 //! | [`life`] | the life of data: compressing it, reading it then, and letting it go |
+//! | [`observability`] | a month of agents' spans: asking, writing with everything switched on, and costs |
 //! | [`serve`] | the benches of the program `annals serve`, from outside |
 //! | [`report`], [`machine`] | tables, goals, and where they were measured |
 //!
@@ -37,6 +38,7 @@ mod library;
 mod life;
 mod machine;
 mod measure;
+mod observability;
 mod report;
 mod serve;
 mod sqlite;
@@ -84,12 +86,18 @@ struct Options {
     /// Spans of `life`, beside which it has as many bars and events as it says.
     #[arg(long, env = "ANNALS_BENCH_LIFE_ROWS", default_value_t = 1_000_000, value_parser = above_zero)]
     life_rows: usize,
-    /// A Community server on which `life` and `deployments` may make databases of their own: postgres://user@host:port/database.
+    /// A Community server on which `life`, `deployments` and `observability` may make databases of their own: postgres://user@host:port/database.
     #[arg(long, env = "ANNALS_BENCH_COMMUNITY_URL")]
     community_url: Option<String>,
     /// Spans of `deployments`, over 90 days.
     #[arg(long, env = "ANNALS_BENCH_DEPLOYMENT_ROWS", default_value_t = 2_000_000, value_parser = above_zero)]
     deployment_rows: usize,
+    /// Spans of `observability`, over 30 days: about 1.6 KB of disk each.
+    #[arg(long, env = "ANNALS_BENCH_OBSERVABILITY_SPANS", default_value_t = 10_000_000, value_parser = above_zero)]
+    observability_spans: usize,
+    /// Traces that they are of.
+    #[arg(long, env = "ANNALS_BENCH_OBSERVABILITY_TRACES", default_value_t = 1_000_000, value_parser = above_zero)]
+    observability_traces: usize,
     /// Starts of the program, on a fresh database and on an existing one.
     #[arg(long, env = "ANNALS_BENCH_STARTS", default_value_t = 20, value_parser = above_zero)]
     starts: usize,
@@ -125,6 +133,8 @@ enum Bench {
     Deployments,
     /// The life of data: compressing it, reading it then, and letting it go.
     Life,
+    /// A month of agents' spans: reads, costs, and writing with everything switched on against `\copy`.
+    Observability,
     /// `annals serve`: load, small requests, memory and start.
     Serve,
 }
@@ -175,6 +185,9 @@ async fn main() {
     }
     if options.runs(Bench::Life) {
         life::run(&options, &mut report).await;
+    }
+    if options.runs(Bench::Observability) {
+        observability::run(&options, &mut report).await;
     }
     if options.runs(Bench::Serve) {
         serve::run(&options, &mut report).await;
