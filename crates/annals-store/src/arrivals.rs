@@ -24,6 +24,9 @@ use crate::{
     sql::{Bindings, Dialect, Sql, column_list, joined, predicate_sql, quoted},
 };
 
+/// The column that a table has for whoever follows it.
+pub(crate) const ARRIVAL: &str = "arrival";
+
 /// Characters of a cursor at most: a snapshot names every transaction that is in progress.
 const LONGEST: usize = 65_536;
 
@@ -56,6 +59,12 @@ struct FullPage {
 struct Snapshot(String);
 
 impl Snapshot {
+    /// Every transaction before the first was seen, and none from the second on.
+    fn bounds(&self) -> Option<(i64, i64)> {
+        let mut parts = self.0.split(':');
+        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(':');
         let (xmin, xmax, between) = (parts.next()?, parts.next()?, parts.next()?);
@@ -239,10 +248,12 @@ impl Store {
         let fingerprint = asked.fingerprint;
         let text = |snapshot: &Snapshot| Value::Text(snapshot.0.clone());
         let (from, to) = (asked.bind(text(seen)), asked.bind(text(&until)));
+        let (xmin, _) = seen.bounds().unwrap_or_default();
+        let (_, xmax) = until.bounds().unwrap_or_default();
+        let (xmin, xmax) = (asked.bind(Value::Int8(xmin)), asked.bind(Value::Int8(xmax)));
         asked.conditions.push(format!(
-            // The first two are what an index serves.
-            "arrival >= pg_snapshot_xmin({from}::pg_snapshot)::text::bigint \
-             AND arrival < pg_snapshot_xmax({to}::pg_snapshot)::text::bigint \
+            // The first two are what indexes serve, and what compressed batches tell of themselves.
+            "arrival >= {xmin} AND arrival < {xmax} \
              AND NOT pg_visible_in_snapshot(arrival::text::xid8, {from}::pg_snapshot) \
              AND pg_visible_in_snapshot(arrival::text::xid8, {to}::pg_snapshot)"
         ));

@@ -25,6 +25,7 @@ pub struct AgingTable {
     /// Why rows of one owner cannot go by age alone.
     whole_only: Option<&'static str>,
     owner: Option<&'static str>,
+    is_followed: bool,
 }
 
 impl fmt::Debug for AgingTable {
@@ -58,6 +59,7 @@ impl AgingTable {
             refresh_every: None,
             whole_only: None,
             owner: None,
+            is_followed: false,
         }
     }
 
@@ -102,6 +104,18 @@ impl AgingTable {
     pub fn owned_by(mut self, column: &'static str) -> Self {
         self.owner = Some(column);
         self
+    }
+
+    /// The table is followed (see [`arrivals`](crate::arrivals)): what is compressed says which transactions wrote it, so
+    /// that who follows passes it over.
+    #[must_use]
+    pub fn followed(mut self) -> Self {
+        self.is_followed = true;
+        self
+    }
+
+    pub(super) fn is_followed(&self) -> bool {
+        self.is_followed
     }
 
     /// Retention is of the whole table, never of one owner's rows; `why` ends a sentence.

@@ -3,6 +3,7 @@
 use annals_record::{ColumnType, Direction};
 
 use crate::{
+    arrivals::ARRIVAL,
     lifecycle::AgingTable,
     sql::{Sql, joined, quoted},
 };
@@ -76,6 +77,9 @@ fn sparse_indexes(table: &AgingTable) -> Vec<String> {
         if !indexes.contains(&index) {
             indexes.push(index);
         }
+    }
+    if table.is_followed() {
+        indexes.push(format!("minmax({})", quoted(ARRIVAL)));
     }
     indexes
 }
@@ -159,6 +163,13 @@ mod tests {
              timescaledb.segmentby = '', timescaledb.orderby = '\"time\" DESC', \
              timescaledb.sparse_index = 'bloom(\"trace\"), bloom(\"service''s\")')"
         );
+    }
+
+    #[test]
+    fn a_table_that_is_followed_says_when_its_batches_came() {
+        let sql = alter_table(&table(&WITHOUT_SEGMENTS).followed(), true);
+        let sparse = "timescaledb.sparse_index = 'bloom(\"trace\"), minmax(\"arrival\")')";
+        assert!(sql.as_str().ends_with(sparse), "{}", sql.as_str());
     }
 
     #[test]
