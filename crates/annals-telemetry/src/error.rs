@@ -13,6 +13,12 @@ pub enum Error {
         /// The id that was asked for.
         trace_id: String,
     },
+    /// No span of this row id is stored.
+    #[error("there is no span {id}: none of its trace has this row id, or it has expired")]
+    SpanNotFound {
+        /// The id that was asked for.
+        id: annals_record::Uuid,
+    },
     /// A single span was refused by its table; nothing was kept.
     #[error("the span was refused: {reason}; it is kept as a dead letter")]
     Parked {
@@ -54,6 +60,12 @@ pub enum Error {
         /// What is wrong with it, and the way out.
         problem: String,
     },
+    /// A log record, or a question for some, cannot be as it is.
+    #[error("of a log record, {0}")]
+    Log(#[from] crate::log::LogError),
+    /// A record or a question that nothing can be or meet.
+    #[error(transparent)]
+    Invalid(#[from] crate::Invalid),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] annals_store::Error),

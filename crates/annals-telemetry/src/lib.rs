@@ -6,6 +6,7 @@
 //! | [`directory`] | the table `traces`: where in time a trace lies, kept in the transaction of its spans |
 //! | [`spans`] | the contract [`SpanStore`] and its implementation [`Spans`] |
 //! | [`search`] | traces by what they and their spans are |
+//! | [`repository`] | traces, spans and events as typed rows: checks, batch writers, reads by id |
 //! | [`genai`] | which attributes become columns, in every dialect |
 //! | [`cost`] | prices of models, and what calls cost |
 //! | [`usage`] | calls, tokens and money by model, provider, user, conversation and day |
@@ -33,6 +34,7 @@ pub mod metric;
 pub mod metrics;
 pub mod models;
 pub mod regression;
+pub mod repository;
 pub mod search;
 pub mod span;
 pub mod spans;
@@ -44,14 +46,18 @@ pub use analysis::{Analysis, Anomaly, AnomalyCounts, AnomalyKind, Severity};
 pub use directory::{Trace, TraceStatus};
 pub use cost::PriceList;
 pub use error::{Error, Result};
-pub use log::LogRecord;
-pub use logs::{Logs, LogsOptions};
+pub use log::{LogError, LogLevel, LogRecord};
+pub use logs::{
+    LogCount, LogCounts, LogFilter, LogFollower, LogOrder, LogPage, Logs, LogsOptions, NewLogs,
+};
 pub use metric::{Metric, MetricDataPoint, MetricType, Temporality};
 pub use metrics::{Metrics, MetricsOptions};
 pub use latency::Latency;
 pub use life::tables;
 pub use models::Model;
 pub use regression::{LatencyWindow, Regression, RegressionAlert, RegressionRule, Side, Verdict};
+pub use repository::{Inserted, Invalid, TraceEvent, TraceFilters, TraceRepository};
+pub use search::{AttributeEquals, SpanSummary, SpanSummaryPage, TracePage, TraceSearch, TraceWindow};
 pub use span::{Span, SpanKind, StatusCode};
 pub use spans::{SpanFilter, SpanOrder, SpanPage, SpanStore, Spans, SpansOptions};
 
@@ -64,4 +70,5 @@ pub static MIGRATIONS: Migrations =
     "0003_genai",
     "0004_metrics",
     "0005_logs",
+    "0006_trace_views",
 );

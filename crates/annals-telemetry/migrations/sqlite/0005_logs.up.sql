@@ -32,3 +32,5 @@ CREATE TABLE {logs} (
 ) STRICT;
 CREATE INDEX {logs_service_name_timestamp_idx} ON {logs} (service_name, timestamp DESC);
 CREATE INDEX {logs_trace_id_timestamp_idx} ON {logs} (trace_id, timestamp DESC) WHERE trace_id IS NOT NULL;
+-- Few of all, and asked for alone.
+CREATE INDEX {logs_errors_idx} ON {logs} (timestamp DESC) WHERE severity_number >= 17;
