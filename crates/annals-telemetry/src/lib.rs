@@ -5,6 +5,7 @@
 //! | [`span`] | one span: the 15 columns of the inference store, all of OpenTelemetry's, and what GenAI promotes |
 //! | [`directory`] | the table `traces`: where in time a trace lies, kept in the transaction of its spans |
 //! | [`spans`] | the contract [`SpanStore`] and its implementation [`Spans`] |
+//! | [`remembered`] | traces that were read before, used for as long as their row says that they are the same |
 //! | [`search`] | traces by what they and their spans are |
 //! | [`repository`] | traces, spans and events as typed rows: checks, batch writers, reads by id |
 //! | [`genai`] | which attributes become columns, in every dialect |
@@ -34,6 +35,7 @@ pub mod metric;
 pub mod metrics;
 pub mod models;
 pub mod regression;
+pub mod remembered;
 pub mod repository;
 pub mod search;
 pub mod span;
@@ -56,6 +58,7 @@ pub use latency::Latency;
 pub use life::tables;
 pub use models::Model;
 pub use regression::{LatencyWindow, Regression, RegressionAlert, RegressionRule, Side, Verdict};
+pub use remembered::TraceCache;
 pub use repository::{Inserted, Invalid, TraceEvent, TraceFilters, TraceRepository};
 pub use search::{AttributeEquals, SpanSummary, SpanSummaryPage, TracePage, TraceSearch, TraceWindow};
 pub use span::{Span, SpanKind, StatusCode};
@@ -71,4 +74,5 @@ pub static MIGRATIONS: Migrations =
     "0004_metrics",
     "0005_logs",
     "0006_trace_views",
+    "0007_trace_cache",
 );

@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use annals_record::{Filter, Timestamp};
-use annals_store::{Lifecycle, Store, Writer, WriterOptions, WriterReport, Written};
+use annals_store::{Lifecycle, Query, Store, Writer, WriterOptions, WriterReport, Written};
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use crate::{
     Analysis, Error, Latency, MIGRATIONS, Model, PriceList, Regression, RegressionRule, Result, Span, Trace,
-    analysis, directory, latency, life, models, regression,
+    TraceCache, analysis, directory, latency, life, models, regression,
+    remembered::{self, Remembered},
 };
 
 /// Rows of a listing when nobody says how many.
@@ -84,6 +85,8 @@ pub struct SpansOptions {
     /// Whether the directory `traces` is kept, and what models were used for is summed up. Without it a trace by id looks
     /// into every chunk, listings of traces do not know it, and its cost is in no summary.
     pub directory: bool,
+    /// How finished traces are remembered; `None` for not at all.
+    pub cache: Option<TraceCache>,
     /// What models cost; `None` leaves spans with the cost that their source has told.
     pub prices: Option<Arc<PriceList>>,
 }
@@ -93,6 +96,7 @@ impl Default for SpansOptions {
         Self {
             writer: WriterOptions::default(),
             directory: true,
+            cache: None,
             prices: None,
         }
     }
@@ -113,6 +117,13 @@ impl SpansOptions {
         self
     }
 
+    /// With a cache of finished traces, for [`SpanStore::get_trace`].
+    #[must_use]
+    pub fn with_cache(mut self, cache: TraceCache) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
     /// With the directory, or without it.
     #[must_use]
     pub fn with_directory(mut self, directory: bool) -> Self {
@@ -127,6 +138,7 @@ pub struct Spans {
     store: Store,
     writer: Writer<Span>,
     prices: Option<Arc<PriceList>>,
+    remembered: Option<Remembered>,
 }
 
 impl Spans {
@@ -156,6 +168,10 @@ impl Spans {
             store,
             writer,
             prices: options.prices,
+            remembered: options
+                .cache
+                .filter(|options| !options.cache.is_off())
+                .map(Remembered::new),
         })
     }
 
@@ -281,13 +297,13 @@ impl Spans {
     }
 
     async fn read_trace(&self, trace_id: &str) -> Result<Vec<Span>> {
-        let filter = directory::spans_of(&self.store, trace_id).await?;
-        let query = self
-            .store
-            .query::<Span>()
-            .filter(filter)
-            .order(Span::START_TIME.asc());
-        let spans = query.order(Span::SPAN_ID.asc()).fetch().await?.rows;
+        let spans = match &self.remembered {
+            Some(remembered) => remembered.spans(&self.store, trace_id).await?,
+            None => {
+                let filter = directory::spans_of(&self.store, trace_id).await?;
+                remembered::read(&self.store, filter).await?
+            }
+        };
         if spans.is_empty() {
             Err(directory::not_found(trace_id))
         } else {
@@ -295,7 +311,8 @@ impl Spans {
         }
     }
 
-    async fn list(&self, filter: SpanFilter) -> Result<SpanPage> {
+    /// A listing, of whatever is then read of it.
+    pub(crate) fn query_of(&self, filter: SpanFilter) -> Query<'_, Span> {
         let conditions = [
             filter
                 .service_name
@@ -319,11 +336,15 @@ impl Spans {
             .filter(Filter::all(conditions.into_iter().flatten()))
             .order(order)
             .limit(limit.into());
-        let query = match filter.after {
+        let query = query.planned();
+        match filter.after {
             Some(cursor) => query.after(cursor),
             None => query,
-        };
-        Ok(query.fetch().await?)
+        }
+    }
+
+    async fn list(&self, filter: SpanFilter) -> Result<SpanPage> {
+        Ok(self.query_of(filter).fetch().await?)
     }
 }
 

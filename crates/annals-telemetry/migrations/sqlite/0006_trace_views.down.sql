@@ -1,0 +1,2 @@
+DROP VIEW {trace_events};
+DROP VIEW {trace_spans};

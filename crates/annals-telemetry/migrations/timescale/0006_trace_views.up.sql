@@ -1,0 +1,1 @@
+-- Nothing more: views of hypertables are ordinary ones.
