@@ -5,6 +5,7 @@
 //! | [`backend`] | a fresh database on each backend, and the macro that stamps tests out for all |
 //! | [`community`] | tests of what only TimescaleDB's Community edition does |
 //! | [`server`] | private PostgreSQL and TimescaleDB clusters that die with the test process |
+//! | [`redis`] | a Redis of a test's own |
 //! | [`proxy`] | a TCP proxy that cuts, stalls and swallows what lies between us and a server |
 //! | [`generate`] | records with every type of column and every nasty value |
 //!
@@ -22,7 +23,9 @@ pub mod backend;
 pub mod community;
 pub mod generate;
 pub mod proxy;
+pub mod redis;
 pub mod server;
 
 pub use backend::{Backend, TestDatabase};
 pub use community::on_community;
+pub use redis::RedisServer;

@@ -30,6 +30,8 @@ use annals_store::{
 };
 use futures_util::future::{BoxFuture, FutureExt as _};
 
+use crate::remembered;
+
 /// Rows that are deleted in one transaction, so that batches wait for little.
 const STEP: usize = 10_000;
 
@@ -50,6 +52,24 @@ const DELETE_ON_SQLITE: &str = include_str!("forget/delete.sqlite.sql");
 pub(crate) struct Forget;
 
 impl Derived for Forget {
+    fn emptied_postgres<'a>(
+        &'a self,
+        connection: &'a mut sqlx::PgConnection,
+        names: &'a Names,
+        emptied: Emptied,
+    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+        remembered::gone_postgres(connection, names, emptied.until).boxed()
+    }
+
+    fn emptied_sqlite(
+        &self,
+        connection: &rusqlite::Connection,
+        names: &Names,
+        emptied: Emptied,
+    ) -> Result<(), rusqlite::Error> {
+        remembered::gone_sqlite(connection, names, emptied.until)
+    }
+
     fn follow<'a>(
         &'a self,
         store: &'a Store,
@@ -109,6 +129,9 @@ async fn follow(store: &Store, names: &Names, emptied: Emptied) -> Result<u64> {
 /// The rows of traces that had spans of one service only, and none is left. A trace whose other spans were deleted
 /// before those of the service that it is called by keeps its row until its age is reached.
 async fn of_service(store: &Store, names: &Names, service: &str, before: Timestamp) -> Result<u64> {
+    store
+        .run(Access::Write, remembered::Outdate(names.clone()))
+        .await?;
     let values = vec![
         Value::Timestamp(before.unix_micros()),
         Value::Int8(FOUND),

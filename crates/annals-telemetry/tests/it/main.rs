@@ -13,4 +13,5 @@ mod lifecycle;
 mod models;
 mod public_sql;
 mod regression;
+mod remembered;
 mod spans;

@@ -1,0 +1,1 @@
+-- Nothing more: `trace_cache` is an ordinary table here too.
