@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`json`] | OTLP/JSON: documents read record by record, and written |
 //! | `layers` | resources and scopes around the records of any signal |
+//! | [`metrics`] | metrics and their points in protobuf's shape, and back |
 //! | [`traces`] | whole requests in protobuf's shape: [`traces::from_proto`], [`traces::to_proto`] |
 //! | [`span`] | one span in protobuf's shape, and back |
 //! | [`origin`] | what a span inherits from the resource and the scope around it |
@@ -30,6 +31,7 @@ pub mod json;
 mod layers;
 pub mod limits;
 mod links;
+pub mod metrics;
 pub mod origin;
 pub mod refusal;
 pub mod span;

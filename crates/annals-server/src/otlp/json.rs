@@ -11,6 +11,7 @@
 
 mod layers;
 mod message;
+pub mod metrics;
 mod reading;
 mod writing;
 

@@ -2,6 +2,7 @@
 
 use opentelemetry_proto::tonic::{
     common::v1::InstrumentationScope,
+    metrics::v1::{Metric, ResourceMetrics, ScopeMetrics},
     resource::v1::Resource,
     trace::v1::{ResourceSpans, ScopeSpans, Span},
 };
@@ -82,6 +83,7 @@ macro_rules! layers {
 }
 
 layers!(ResourceSpans { scope_spans }, ScopeSpans { spans: Span });
+layers!(ResourceMetrics { scope_metrics }, ScopeMetrics { metrics: Metric });
 
 /// Hands out each message of a request with where it comes from. A resource or scope that is bad or beyond
 /// the bounds refuses what is in it.

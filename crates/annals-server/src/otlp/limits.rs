@@ -169,7 +169,12 @@ impl Bounds {
         Ok(())
     }
 
-    fn check(&self, attributes: &[KeyValue]) -> Result<(), FieldError> {
+    /// Whether attributes are within bounds.
+    ///
+    /// # Errors
+    ///
+    /// They are not; the error names the one that is too deep, or all of them.
+    pub(super) fn check(&self, attributes: &[KeyValue]) -> Result<(), FieldError> {
         let mut count = 0;
         for (i, attribute) in attributes.iter().enumerate() {
             let item = || super::refusal::item("attributes", i);

@@ -96,7 +96,7 @@ fn link(value: Value) -> Result<Link, FieldError> {
     })
 }
 
-fn attribute(value: Value) -> Result<KeyValue, FieldError> {
+pub(super) fn attribute(value: Value) -> Result<KeyValue, FieldError> {
     let mut attribute = Message::of(value)?;
     Ok(KeyValue {
         key: attribute.text("key")?,

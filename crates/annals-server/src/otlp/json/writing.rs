@@ -35,14 +35,14 @@ fn of_scope(of_scope: ScopeSpans) -> Value {
     object.into()
 }
 
-fn resource(resource: Resource) -> Value {
+pub(super) fn resource(resource: Resource) -> Value {
     let mut object = Object::default();
     object.list("attributes", resource.attributes, attribute);
     object.number("droppedAttributesCount", resource.dropped_attributes_count);
     object.into()
 }
 
-fn scope(scope: InstrumentationScope) -> Value {
+pub(super) fn scope(scope: InstrumentationScope) -> Value {
     let mut object = Object::default();
     object.text("name", scope.name);
     object.text("version", scope.version);
@@ -99,7 +99,7 @@ fn link(link: Link) -> Value {
     object.into()
 }
 
-fn attribute(attribute: KeyValue) -> Value {
+pub(super) fn attribute(attribute: KeyValue) -> Value {
     let mut object = Object::default();
     object.set("key", attribute.key);
     object.set("value", any(attribute.value.unwrap_or_default()));
@@ -133,38 +133,38 @@ fn any(value: AnyValue) -> Value {
     object.into()
 }
 
-fn array<T>(messages: Vec<T>, write: fn(T) -> Value) -> Value {
+pub(super) fn array<T>(messages: Vec<T>, write: fn(T) -> Value) -> Value {
     messages.into_iter().map(write).collect()
 }
 
 /// A JSON object in the making.
 #[derive(Default)]
-struct Object(Map<String, Value>);
+pub(super) struct Object(Map<String, Value>);
 
 impl Object {
-    fn set(&mut self, name: &str, value: impl Into<Value>) {
+    pub(super) fn set(&mut self, name: &str, value: impl Into<Value>) {
         self.0.insert(name.to_owned(), value.into());
     }
 
-    fn set_some(&mut self, name: &str, value: Option<Value>) {
+    pub(super) fn set_some(&mut self, name: &str, value: Option<Value>) {
         if let Some(value) = value {
             self.set(name, value);
         }
     }
 
-    fn text(&mut self, name: &str, text: String) {
+    pub(super) fn text(&mut self, name: &str, text: String) {
         if !text.is_empty() {
             self.set(name, text);
         }
     }
 
-    fn number(&mut self, name: &str, number: u32) {
+    pub(super) fn number(&mut self, name: &str, number: u32) {
         if number != 0 {
             self.set(name, number);
         }
     }
 
-    fn list<T>(&mut self, name: &str, messages: Vec<T>, write: fn(T) -> Value) {
+    pub(super) fn list<T>(&mut self, name: &str, messages: Vec<T>, write: fn(T) -> Value) {
         if !messages.is_empty() {
             self.set(name, array(messages, write));
         }
