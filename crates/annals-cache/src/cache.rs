@@ -186,7 +186,7 @@ impl Inner {
         key: &Key,
         version: &Version,
     ) -> Option<Arc<T>> {
-        let remote = self.remote.as_ref()?;
+        let remote = self.remote.as_ref().filter(|_| T::SHARED)?;
         let found = match remote.get(&key.name::<T>()).await {
             Found::Away => return None,
             Found::Failed => Err(Outcome::Error),
@@ -218,7 +218,7 @@ impl Inner {
         if let Some(memory) = &self.memory {
             memory.put(key, version, since, Arc::clone(&value));
         }
-        if let Some(remote) = &self.remote {
+        if let Some(remote) = self.remote.as_ref().filter(|_| T::SHARED) {
             let space = space.clone();
             let largest = self.options.largest;
             remote.put(key.name::<T>(), weight, move || {

@@ -8,7 +8,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 
 use crate::{
     Bar, BarError, BarsOptions, Gap, MIGRATIONS, Refreshed, Result, SeenSymbol, Timeframe, Zone,
-    changed::Changes, gaps, latest, range, refresh, symbols,
+    changed::Changes, gaps, latest, range, recent::LatestBars, refresh, symbols,
 };
 
 /// Keeps bars and finds them again. A trait, so that an application can put a double in its place.
@@ -163,6 +163,7 @@ pub struct BarPage {
 pub struct Bars {
     store: Store,
     writer: Writer<Bar>,
+    latest: Option<LatestBars>,
 }
 
 impl Bars {
@@ -184,7 +185,9 @@ impl Bars {
     ///
     /// The database could not be asked about the table's chunks.
     pub async fn new(store: Store, options: BarsOptions) -> Result<Self> {
-        Self::under(store, options.writer, options.conflict.into()).await
+        let mut bars = Self::under(store, options.writer, options.conflict.into()).await?;
+        bars.latest = options.latest;
+        Ok(bars)
     }
 
     /// Starts a writer with a policy that options cannot name.
@@ -197,7 +200,11 @@ impl Bars {
         // The only writer of bars there is: whatever writes, enqueues, feeds or replays goes through it,
         // and longer bars learn of it.
         let writer = store.writer_with(writer, Some(Arc::new(Changes))).await?;
-        Ok(Self { store, writer })
+        Ok(Self {
+            store,
+            writer,
+            latest: None,
+        })
     }
 
     /// The store.
@@ -224,7 +231,15 @@ impl Bars {
         zone: &Zone,
         limit: u32,
     ) -> Result<Vec<Bar>> {
-        latest::of_symbol(&self.store, symbol, timeframe, zone, limit).await
+        match &self.latest {
+            Some(latest) => {
+                let store = &self.store;
+                latest
+                    .of_symbol(store, symbol, timeframe, zone, limit)
+                    .await
+            }
+            None => latest::of_symbol(&self.store, symbol, timeframe, zone, limit).await,
+        }
     }
 
     /// Rolls some of the changed minutes up into the stored longer bars, in one transaction. See
@@ -263,7 +278,10 @@ impl BarStore for Bars {
     fn write_bars(&self, bars: Vec<Bar>) -> BoxFuture<'_, Result<WrittenBars>> {
         let (bars, refused) = checked(bars);
         async move {
-            let written = self.writer.write(bars).await?;
+            let writing = self.latest.as_ref().map(|latest| latest.writing(&bars));
+            let written = self.writer.write(bars).await;
+            drop(writing);
+            let written = written?;
             Ok(WrittenBars {
                 committed: written.committed,
                 parked: written.parked,
@@ -293,7 +311,7 @@ impl BarStore for Bars {
     ) -> BoxFuture<'a, Result<Vec<Bar>>> {
         async move {
             let zone = Zone::utc();
-            latest::of_symbol(&self.store, symbol, Timeframe::M1, &zone, limit).await
+            self.get_latest(symbol, Timeframe::M1, &zone, limit).await
         }
         .boxed()
     }
@@ -303,7 +321,10 @@ impl BarStore for Bars {
         symbols: &'a [String],
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<Bar>>> {
-        latest::of_symbols(&self.store, symbols, limit).boxed()
+        match &self.latest {
+            Some(latest) => latest.of_symbols(&self.store, symbols, limit).boxed(),
+            None => latest::of_symbols(&self.store, symbols, limit).boxed(),
+        }
     }
 
     fn symbols_seen_since(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<SeenSymbol>>> {

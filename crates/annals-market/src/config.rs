@@ -8,6 +8,8 @@ use annals_store::{
     config::{Setting, Sources},
 };
 
+use crate::LatestBars;
+
 /// Every setting of the bar writer, with its default.
 pub const SETTINGS: &[Setting] = &[
     Setting::new(
@@ -118,6 +120,9 @@ pub struct BarsOptions {
     pub conflict: Conflict,
     /// How long a finished bar of the aggregator waits at most before it goes to the writer.
     pub interval: Duration,
+    /// How latest bars are remembered; `None` reads them each time. Give the same to whatever else writes bars in this
+    /// process.
+    pub latest: Option<LatestBars>,
 }
 
 impl Default for BarsOptions {
@@ -130,6 +135,7 @@ impl Default for BarsOptions {
             writer,
             conflict: Conflict::default(),
             interval: Duration::from_secs(1),
+            latest: None,
         }
     }
 }

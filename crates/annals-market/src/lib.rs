@@ -13,6 +13,7 @@
 //! | [`life`] | the tables that age |
 //! | `changed` | the queue of minutes that have changed, written with them |
 //! | `range`, `latest`, `longer` | reading: stored bars, and minutes where those have changed |
+//! | [`recent`] | latest bars that were read a moment ago, for whoever says how old they may be |
 //! | `tx` | one transaction of either dialect, for what is written once |
 //! | [`aggregator`] | bars of a minute from trades |
 //! | [`feed`] | from trades to bars in the database, without keeping the feed waiting |
@@ -35,6 +36,7 @@ pub mod level;
 pub mod life;
 mod longer;
 mod range;
+pub mod recent;
 pub mod refresh;
 pub mod rollup;
 pub mod symbols;
@@ -53,6 +55,7 @@ pub use feed::{Fed, FeedFull, FeedOptions, FeedReport, RefusedTick, TickFeed};
 pub use gaps::Gap;
 pub use level::{Bar1h, Bar5m, Bar15m};
 pub use life::tables;
+pub use recent::LatestBars;
 pub use refresh::{Refreshed, RollUp};
 pub use rollup::{Rollup, RollupError, roll_up};
 pub use symbols::SeenSymbol;

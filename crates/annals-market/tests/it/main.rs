@@ -14,6 +14,7 @@ mod feeding;
 mod outage;
 mod public_sql;
 mod reading;
+mod recent;
 mod refreshing;
 mod rollups;
 mod writing;
