@@ -2,6 +2,7 @@
 
 mod bar;
 mod bars;
+mod logs;
 mod models;
 pub(crate) mod object;
 pub(crate) mod page;
@@ -21,6 +22,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, Method, StatusCode};
+use tokio::sync::watch;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -30,6 +32,7 @@ use crate::{
     deployments,
     events::{self, EventRoads, Fault},
     roads::Roads,
+    server::Stop,
 };
 use problem::Problem;
 
@@ -38,11 +41,16 @@ use problem::Problem;
 struct Api {
     roads: Arc<Roads>,
     max_window: Duration,
+    stop: watch::Receiver<Stop>,
 }
 
 impl Api {
     fn spans(&self) -> &annals_telemetry::Spans {
         self.roads.otlp.spans()
+    }
+
+    fn logs(&self) -> &annals_telemetry::Logs {
+        self.roads.logs.logs()
     }
 }
 
@@ -55,6 +63,7 @@ impl Api {
     tags(
         (name = "server", description = "How the server is"),
         (name = "traces", description = "Spans and traces"),
+        (name = "logs", description = "What services said, by search and as it comes"),
         (name = "models", description = "Latency of models, and what was unusual"),
         (name = "bars", description = "Bars of market data, and the ticks that they are made of"),
         (name = "deployments", description = "Deployment traces by workspace: what was decided, done and reported, and why something is not deployed"),
@@ -73,10 +82,14 @@ pub(crate) fn router(
     let api = Api {
         roads: Arc::clone(roads),
         max_window: config.max_query_window,
+        stop: events.stop(),
     };
     let data = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(spans::get_trace))
         .routes(routes!(spans::list_spans))
+        .routes(routes!(logs::list_logs))
+        .routes(routes!(logs::count_logs))
+        .routes(routes!(logs::follow_logs))
         .routes(routes!(models::list_models))
         .routes(routes!(models::latency))
         .routes(routes!(models::regression))

@@ -1,7 +1,13 @@
 //! The server's settings: names, defaults and what they become.
 
-use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
 
+use annals_cache::{CacheOptions, RedisOptions};
 use annals_deploy::{TokenKeys, WorkspacePolicy};
 use annals_events::{EventsOptions, Token};
 use annals_market::BarsOptions;
@@ -103,7 +109,7 @@ pub const SETTINGS: &[Setting] = &[
         "MAX_ATTRIBUTES",
         &[],
         "1024",
-        "attributes of one span, event, link, scope or resource at most, those inside maps included",
+        "attributes of one span, event, link, log record, scope or resource at most, those inside maps included; values in a log's body as well",
     ),
     Setting::new(
         "MAX_ATTRIBUTE_DEPTH",
@@ -115,13 +121,13 @@ pub const SETTINGS: &[Setting] = &[
         "MAX_SPAN_AGE",
         &[],
         "7300d",
-        "how long ago a span may have begun; each day of old spans is a chunk",
+        "how long ago a span may have begun, and a log record or a data point may be of; each day of old ones is a chunk",
     ),
     Setting::new(
         "MAX_SPAN_LEAD",
         &[],
         "1d",
-        "how far in the future a span may begin",
+        "how far in the future a span may begin, and a log record or a data point may be",
     ),
     Setting::new(
         "INGEST_QUEUE_SIZE",
@@ -158,6 +164,54 @@ pub const SETTINGS: &[Setting] = &[
         &[],
         "256",
         "spans of InferTrace in one transaction at most; a batch leaves as soon as a connection is free",
+    ),
+    Setting::new(
+        "METRICS_QUEUE_SIZE",
+        &[],
+        "100000",
+        "points of metrics held at most, in flight included",
+    ),
+    Setting::new(
+        "METRICS_QUEUE_BYTES",
+        &[],
+        "64MiB",
+        "estimated bytes of points of metrics held at most",
+    ),
+    Setting::new(
+        "METRICS_BATCH_SIZE",
+        &[],
+        "10000",
+        "points of metrics in one transaction at most",
+    ),
+    Setting::new(
+        "METRICS_CONNECTIONS",
+        &[],
+        "1",
+        "transactions of points of metrics in flight at once",
+    ),
+    Setting::new(
+        "LOGS_QUEUE_SIZE",
+        &[],
+        "100000",
+        "log records held at most, in flight included",
+    ),
+    Setting::new(
+        "LOGS_QUEUE_BYTES",
+        &[],
+        "64MiB",
+        "estimated bytes of log records held at most",
+    ),
+    Setting::new(
+        "LOGS_BATCH_SIZE",
+        &[],
+        "10000",
+        "log records in one transaction at most",
+    ),
+    Setting::new(
+        "LOGS_CONNECTIONS",
+        &[],
+        "1",
+        "transactions of log records in flight at once",
     ),
     Setting::secret(
         "EVENTODB_TOKEN",
@@ -211,6 +265,53 @@ pub const SETTINGS: &[Setting] = &[
         "what the attributes begin with that become columns of deployment traces",
     ),
     Setting::new(
+        "CACHE_BYTES",
+        &[],
+        "64MiB",
+        "bytes of answers remembered in process at most; 0 or off for none there",
+    ),
+    Setting::new(
+        "CACHE_TTL",
+        &[],
+        "1h",
+        "how long an answer is remembered at most, in process and in Redis; what changed meanwhile is read anew at once",
+    ),
+    Setting::new(
+        "CACHE_TRACES_AFTER",
+        &[],
+        "10s",
+        "how long ago the last span of a trace must have ended and been stored for the trace to be remembered; off remembers none",
+    ),
+    Setting::new(
+        "CACHE_LATEST_BARS",
+        &[],
+        "off",
+        "how old the latest bars of GET /bars/SYMBOL/latest may be where another server, a tick or SQL wrote newer ones, 1s for example; bars posted to this server are in the next answer; off reads them anew each time",
+    ),
+    Setting::secret(
+        "REDIS_URL",
+        &[],
+        "Redis in which servers of one database share what they remember: redis://[:PASSWORD@]HOST[:PORT][/DATABASE], rediss://… for TLS, unix:///PATH; none for none",
+    ),
+    Setting::new(
+        "REDIS_POOL_SIZE",
+        &[],
+        "10",
+        "connections to Redis at most",
+    ),
+    Setting::new(
+        "REDIS_TIMEOUT",
+        &["REDIS_TIMEOUT_SECS"],
+        "5s",
+        "how long connecting to Redis and writing to it may take; no request waits for either",
+    ),
+    Setting::new(
+        "REDIS_READ_TIMEOUT",
+        &[],
+        "50ms",
+        "how long a request waits for Redis before it reads the database",
+    ),
+    Setting::new(
         "SHUTDOWN_TIMEOUT",
         &[],
         "30s",
@@ -252,6 +353,10 @@ pub struct ServerConfig {
     pub ingest: QueueConfig,
     /// The writer behind InferTrace.
     pub infertrace: QueueConfig,
+    /// The writer behind metrics.
+    pub metrics: QueueConfig,
+    /// The writer behind logs.
+    pub logs: QueueConfig,
     /// The writers behind bars and ticks.
     pub bars: BarsOptions,
     /// How often running minutes of ticks are written too; `None` for never.
@@ -265,6 +370,8 @@ pub struct ServerConfig {
     pub events: EventsConfig,
     /// Deployment traces.
     pub deployments: DeploymentsConfig,
+    /// What is remembered.
+    pub cache: CacheConfig,
     /// How long a stop may take.
     pub shutdown_timeout: Duration,
 }
@@ -293,6 +400,18 @@ pub struct DeploymentsConfig {
     pub prefix: String,
 }
 
+/// What is remembered, and where.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CacheConfig {
+    /// How much, how long, and in which Redis.
+    pub options: CacheOptions,
+    /// How long ago a trace must have ended; `None` remembers none.
+    pub traces_after: Option<Duration>,
+    /// How old latest bars may be; `None` remembers none.
+    pub latest_bars: Option<Duration>,
+}
+
 /// Where each service listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Addresses {
@@ -313,7 +432,7 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// How a road's spans wait and leave.
+/// How a road's records wait and leave.
 #[derive(Clone, Copy, Debug)]
 pub struct QueueConfig {
     /// Spans held at most.
@@ -396,12 +515,25 @@ impl ServerConfig {
                 batch_rows: sources.parse("INFERTRACE_BATCH_SIZE", COUNT)?,
                 connections: NonZeroUsize::MIN,
             },
+            metrics: QueueConfig {
+                rows: sources.parse("METRICS_QUEUE_SIZE", COUNT)?,
+                bytes: sources.bytes("METRICS_QUEUE_BYTES")?,
+                batch_rows: sources.parse("METRICS_BATCH_SIZE", COUNT)?,
+                connections: sources.parse("METRICS_CONNECTIONS", COUNT)?,
+            },
+            logs: QueueConfig {
+                rows: sources.parse("LOGS_QUEUE_SIZE", COUNT)?,
+                bytes: sources.bytes("LOGS_QUEUE_BYTES")?,
+                batch_rows: sources.parse("LOGS_BATCH_SIZE", COUNT)?,
+                connections: sources.parse("LOGS_CONNECTIONS", COUNT)?,
+            },
             bars: BarsOptions::from_sources(sources)?,
             checkpoint: BarsOptions::checkpoint_from_sources(sources)?,
             lifecycle: unless_off(sources, "LIFECYCLE_INTERVAL")?,
             rollup: BarsOptions::rollup_from_sources(sources)?,
             events: EventsConfig::from_sources(sources)?,
             deployments: DeploymentsConfig::from_sources(sources)?,
+            cache: CacheConfig::from_sources(sources)?,
             shutdown_timeout: sources.duration("SHUTDOWN_TIMEOUT")?,
         })
     }
@@ -479,6 +611,45 @@ impl DeploymentsConfig {
                 "on-first-use or must-exist",
             )?,
             prefix,
+        })
+    }
+}
+
+impl CacheConfig {
+    fn from_sources(sources: &Sources) -> Result<Self, ConfigError> {
+        let mut options = CacheOptions::default();
+        let is_off = sources
+            .get("CACHE_BYTES")
+            .is_none_or(|(value, _)| matches!(value.trim(), "0" | "off"));
+        options.memory = if is_off {
+            None
+        } else {
+            NonZeroU64::new(sources.bytes("CACHE_BYTES")?.get() as u64)
+        };
+        options.ttl = sources.duration("CACHE_TTL")?;
+        let connections = sources.parse("REDIS_POOL_SIZE", COUNT)?;
+        let timeout = sources.duration("REDIS_TIMEOUT")?;
+        let read_timeout = sources.duration("REDIS_READ_TIMEOUT")?;
+        options.redis = sources
+            .get("REDIS_URL")
+            .map(|(url, origin)| {
+                let mut redis = RedisOptions::at(url.trim()).map_err(|_| ConfigError::Invalid {
+                    name: "REDIS_URL",
+                    origin,
+                    // It may hold a password.
+                    shown: "set".to_owned(),
+                    expected: "a URL such as redis://:PASSWORD@HOST:6379/0, rediss://HOST or unix:///PATH",
+                })?;
+                redis.connections = connections;
+                redis.timeout = timeout;
+                redis.read_timeout = read_timeout.min(timeout);
+                Ok(redis)
+            })
+            .transpose()?;
+        Ok(Self {
+            options,
+            traces_after: unless_off(sources, "CACHE_TRACES_AFTER")?,
+            latest_bars: unless_off(sources, "CACHE_LATEST_BARS")?,
         })
     }
 }
@@ -601,6 +772,15 @@ mod tests {
             ("TRACE_TOKEN_OLD_SECRETS", "0123456789abcdef"),
             ("DEPLOY_WORKSPACES", "sometimes"),
             ("DEPLOY_ATTRIBUTE_PREFIX", "with spaces"),
+            ("CACHE_BYTES", "many"),
+            ("CACHE_TTL", "0s"),
+            ("CACHE_TRACES_AFTER", "later"),
+            ("CACHE_LATEST_BARS", "0s"),
+            ("REDIS_URL", "http://localhost:6379"),
+            ("REDIS_URL", "localhost"),
+            ("REDIS_POOL_SIZE", "0"),
+            ("REDIS_TIMEOUT", "soon"),
+            ("REDIS_READ_TIMEOUT", "0"),
         ] {
             let message = config(&[(name, value)]).unwrap_err().to_string();
             assert!(message.contains(name), "{message}");
@@ -609,6 +789,30 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(!message.contains("hunter2"), "{message}");
+    }
+
+    #[test]
+    fn what_is_remembered_is_told_and_no_password_of_redis() {
+        let cache = config(&[]).unwrap().cache;
+        assert!(cache.options.memory.is_some() && cache.options.redis.is_none());
+        for off in ["0", "off"] {
+            let cache = config(&[("CACHE_BYTES", off), ("CACHE_TRACES_AFTER", "off")]).unwrap().cache;
+            assert!(cache.options.memory.is_none() && cache.traces_after.is_none());
+        }
+        let redis = [
+            ("REDIS_URL", "rediss://ann:hunter2@cache.example:6380/1"),
+            ("REDIS_POOL_SIZE", "3"),
+            ("REDIS_TIMEOUT_SECS", "7"),
+        ];
+        let config = config(&redis).unwrap();
+        let redis = config.cache.options.redis.as_ref().unwrap();
+        assert_eq!(redis.connections.get(), 3);
+        assert_eq!(redis.timeout, Duration::from_secs(7));
+        let shown = format!("{config:?}");
+        assert!(shown.contains("cache.example"), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        let message = super::tests::config(&[("REDIS_URL", "redis:/hunter2@x")]).unwrap_err();
+        assert!(!format!("{message} {message:?}").contains("hunter2"), "{message}");
     }
 
     #[test]

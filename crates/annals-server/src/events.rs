@@ -100,6 +100,11 @@ impl EventRoads {
         })
     }
 
+    /// What tells that the server stops.
+    pub(crate) fn stop(&self) -> watch::Receiver<Stop> {
+        self.stop.clone()
+    }
+
     /// The event store.
     pub(crate) fn events(&self) -> &Events {
         &self.access.events

@@ -18,7 +18,7 @@ use http_body_util::{BodyExt as _, Full};
 
 use crate::{
     body::{self, BodyError},
-    otlp_export::{Signal as _, Traces},
+    otlp_export::{Logs, Metrics, Signal as _, Traces},
     packed::{Coding, Packed},
     refusal::Refusal,
     roads::{Gate, Roads},
@@ -33,6 +33,8 @@ const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 pub(crate) fn router(roads: &Arc<Roads>) -> Router {
     let guarded = Router::new()
         .merge(export::router::<Traces>(roads))
+        .merge(export::router::<Metrics>(roads))
+        .merge(export::router::<Logs>(roads))
         .merge(infertrace::router(roads))
         .layer(axum::middleware::from_fn_with_state(
             (roads.token.clone(), refuse as crate::auth::Refuse),
@@ -43,10 +45,12 @@ pub(crate) fn router(roads: &Arc<Roads>) -> Router {
 
 async fn unknown(request: Request) -> Response {
     Refusal::not_found(format!(
-        "{} is no method of this server; it has {}, \
+        "{} is no method of this server; it has {}, {}, {}, \
          infertrace.CollectorService, infertrace.v1.CollectorService and grpc.health.v1.Health",
         request.uri().path(),
         Traces::SERVICE,
+        Metrics::SERVICE,
+        Logs::SERVICE,
     ))
     .into_status()
     .into_http()

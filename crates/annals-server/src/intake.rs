@@ -1,11 +1,15 @@
 //! The one road of records from any protocol into the store: admission, deadline, and an honest answer.
 
+mod logs;
+mod points;
 mod spans;
 
 use std::time::Duration;
 
 use annals_store::{Overflow, Refusal, WriteError, WriterOptions, WriterReport, Written};
 
+pub(crate) use logs::LogSink;
+pub(crate) use points::MetricSink;
 pub(crate) use spans::SpanSink;
 
 use crate::{

@@ -1,5 +1,6 @@
 //! The server's own metrics, and how all of them are shown. Those of the store are listed in
-//! `annals_store::metrics`, those of longer bars in `annals_market::refresh`.
+//! `annals_store::metrics`, those of longer bars in `annals_market::refresh`, those of
+//! what is remembered in `annals_cache::counts`.
 //!
 //! | Name | Kind | Labels |
 //! |---|---|---|
@@ -16,6 +17,7 @@
 //! | `annals_rpc_requests_total` | counter, calls of the event store | `method`: its name, (other) for one that there is not or that was not known; `status`: the HTTP status |
 //! | `annals_rpc_seconds` | histogram, from the head of a call to its answer | `method`: as above |
 //! | `annals_event_subscriptions` | gauge, readers that follow the event store | |
+//! | `annals_log_followers` | gauge, readers of GET /logs/follow | |
 //! | `annals_events_imported_total` | counter, messages of POST /import | |
 //! | `annals_infertrace_ids_made_total` | counter, ids made for spans that had none | |
 
@@ -233,6 +235,23 @@ impl Subscribed {
 impl Drop for Subscribed {
     fn drop(&mut self) {
         gauge!("annals_event_subscriptions").decrement(1.0);
+    }
+}
+
+/// A reader that follows logs, for as long as it is there.
+#[derive(Debug)]
+pub(crate) struct Following(());
+
+impl Following {
+    pub(crate) fn new() -> Self {
+        gauge!("annals_log_followers").increment(1.0);
+        Self(())
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        gauge!("annals_log_followers").decrement(1.0);
     }
 }
 

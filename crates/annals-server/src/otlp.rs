@@ -6,6 +6,7 @@
 //! | `layers` | resources and scopes around the records of any signal |
 //! | [`metrics`] | metrics and their points in protobuf's shape, and back |
 //! | [`traces`] | whole requests in protobuf's shape: [`traces::from_proto`], [`traces::to_proto`] |
+//! | [`logs`] | log records in protobuf's shape, and back |
 //! | [`span`] | one span in protobuf's shape, and back |
 //! | [`origin`] | what a span inherits from the resource and the scope around it |
 //! | [`attributes`] | attributes as JSON, without loss |
@@ -31,6 +32,7 @@ pub mod json;
 mod layers;
 pub mod limits;
 mod links;
+pub mod logs;
 pub mod metrics;
 pub mod origin;
 pub mod refusal;

@@ -1,5 +1,7 @@
 //! OTLP's exports, of every signal and for gRPC and HTTP alike: from a message's bytes to an answer.
 
+mod logs;
+mod points;
 mod traces;
 
 use std::{
@@ -10,6 +12,8 @@ use std::{
 use bytes::Bytes;
 use prost::Message;
 
+pub(crate) use logs::Logs;
+pub(crate) use points::Metrics;
 pub(crate) use traces::Traces;
 
 use crate::{
@@ -68,6 +72,8 @@ pub(crate) struct Arrived<'a> {
     pub(crate) bytes: &'a [u8],
     /// What its records may have.
     pub(crate) bounds: &'a Bounds,
+    /// Where it came to.
+    pub(crate) roads: &'a Roads,
 }
 
 /// What an answer says of records that were refused.
@@ -104,21 +110,29 @@ async fn write<S: Signal>(
     message: Packed,
     patience: Option<Duration>,
 ) -> Result<Vec<RefusedRecord>, Refusal> {
-    let bounds = roads.bounds();
+    let (bounds, shared) = (roads.bounds(), Arc::clone(roads));
     let decoded = roads
         .gate
-        .decode(message, move |message| read::<S>(form, message, &bounds))
+        .decode(message, move |message| {
+            read::<S>(form, message, &bounds, &shared)
+        })
         .await?;
     let taken = S::intake(roads).write(road, decoded, patience).await?;
     Ok(taken.refused)
 }
 
-fn read<S: Signal>(form: Form, message: Bytes, bounds: &Bounds) -> Result<DecodedBy<S>, Refusal> {
+fn read<S: Signal>(
+    form: Form,
+    message: Bytes,
+    bounds: &Bounds,
+    roads: &Roads,
+) -> Result<DecodedBy<S>, Refusal> {
     // Shares the bytes, and copies none.
     let bytes = message.clone();
     let arrived = Arrived {
         bytes: &bytes,
         bounds,
+        roads,
     };
     match form {
         Form::Json => {

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::{
     metrics::Road,
-    otlp_export::{self, Signal, Traces},
+    otlp_export::{self, Logs, Metrics, Signal, Traces},
     refusal::{Form, Refusal},
     roads::Roads,
 };
@@ -24,6 +24,8 @@ use crate::{
 pub(crate) fn router(roads: &Arc<Roads>) -> Router {
     Router::new()
         .route(Traces::PATH, post(export::<Traces>).fallback(method))
+        .route(Metrics::PATH, post(export::<Metrics>).fallback(method))
+        .route(Logs::PATH, post(export::<Logs>).fallback(method))
         .fallback(unknown)
         .layer(axum::middleware::from_fn_with_state(
             (roads.token.clone(), refuse as crate::auth::Refuse),
@@ -99,9 +101,11 @@ async fn method(method: Method, uri: Uri, headers: HeaderMap) -> Response {
 
 async fn unknown(request: Request) -> Response {
     Refusal::not_found(format!(
-        "nothing is served at {}; traces go to POST {}",
+        "nothing is served at {}; traces go to POST {}, metrics to POST {}, logs to POST {}",
         request.uri().path(),
         Traces::PATH,
+        Metrics::PATH,
+        Logs::PATH,
     ))
     .into_response(form(request.headers()).unwrap_or(Form::Json))
 }

@@ -2,9 +2,11 @@
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use annals_market::{FeedOptions, TickFeed};
+use annals_cache::Cache;
+use annals_market::{FeedOptions, LatestBars, TickFeed};
 use annals_record::Timestamp;
 use annals_store::Store;
+use annals_telemetry::TraceCache;
 use axum::{body::Body, extract::Request};
 use bytes::Bytes;
 use http::{HeaderMap, header};
@@ -16,7 +18,7 @@ use crate::{
     bar_intake::BarIntake,
     body,
     deployments::DeploymentIntake,
-    intake::{Intake, SpanSink},
+    intake::{Intake, LogSink, MetricSink, SpanSink},
     otlp::{Bounds, Limits},
     packed::{Coding, Packed},
     refusal::Refusal,
@@ -32,9 +34,13 @@ pub(crate) struct Roads {
     pub(crate) infertrace: Intake<SpanSink>,
     /// Spans that InferTrace may hold, in flight included.
     pub(crate) infertrace_room: Semaphore,
+    pub(crate) metrics: Intake<MetricSink>,
+    pub(crate) logs: Intake<LogSink>,
     pub(crate) bars: BarIntake,
     pub(crate) ticks: Arc<TickFeed>,
     pub(crate) deployments: DeploymentIntake,
+    /// What is remembered, for all of them.
+    pub(crate) cache: Cache,
     limits: Limits,
 }
 
@@ -104,6 +110,10 @@ impl Roads {
         let mut feed = FeedOptions::default();
         feed.bars = config.bars.clone();
         feed.checkpoint = config.checkpoint;
+        let cache = Cache::new(config.cache.options.clone());
+        let traces = config.cache.traces_after.map(|after| TraceCache::new(cache.clone()).finished_after(after));
+        let mut bars = config.bars.clone();
+        bars.latest = config.cache.latest_bars.map(|age| LatestBars::new(cache.clone(), age));
         Ok(Self {
             token: config.token.clone(),
             gate: Gate {
@@ -119,15 +129,18 @@ impl Roads {
                 max_bytes: config.max_request_bytes.get(),
                 read_timeout: config.read_timeout,
             },
-            otlp: Intake::start(store.clone(), &config.ingest, timeout).await?,
-            infertrace: Intake::start(store.clone(), &config.infertrace, timeout).await?,
+            otlp: Intake::<SpanSink>::start(store.clone(), &config.ingest, timeout).await?,
+            infertrace: Intake::<SpanSink>::start(store.clone(), &config.infertrace, timeout).await?,
             infertrace_room: Semaphore::new(
                 config.infertrace.rows.get().min(Semaphore::MAX_PERMITS),
             ),
-            bars: BarIntake::start(store.clone(), &config.bars, timeout).await?,
+            metrics: Intake::<MetricSink>::start(store.clone(), &config.metrics, timeout).await?,
+            logs: Intake::<LogSink>::start(store.clone(), &config.logs, timeout).await?,
+            bars: BarIntake::start(store.clone(), &bars, timeout).await?,
             ticks: TickFeed::new(store.clone(), feed).await?,
             deployments: DeploymentIntake::start(store.clone(), &config.deployments, timeout)
                 .await?,
+            cache,
             limits: config.limits,
         })
     }

@@ -6,7 +6,7 @@ use annals_deploy::DeploymentSpan;
 use annals_events::Token;
 use annals_market::{Bar, Bar1h, Bar5m, Bar15m, FeedReport};
 use annals_store::{Migrations, Store, WriterReport, lifecycle::Scheduler};
-use annals_telemetry::Span;
+use annals_telemetry::{LogRecord, Metric, MetricDataPoint, Span};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -68,6 +68,10 @@ pub struct ServeReport {
     pub otlp: WriterReport,
     /// InferTrace.
     pub infertrace: WriterReport,
+    /// Points of metrics.
+    pub metrics: WriterReport,
+    /// Log records.
+    pub logs: WriterReport,
     /// Bars by HTTP.
     pub bars: WriterReport,
     /// Ticks by HTTP, and the parts of bars that they became.
@@ -82,7 +86,7 @@ impl ServeReport {
     pub fn lost(&self) -> u64 {
         let ticks = self.ticks.written.lost + self.ticks.lost;
         let spans = self.otlp.lost + self.infertrace.lost + self.deployments.lost;
-        spans + self.bars.lost + ticks
+        spans + self.metrics.lost + self.logs.lost + self.bars.lost + ticks
     }
 }
 
@@ -188,6 +192,9 @@ impl Server {
             store.check_table::<Bar15m>().await?;
             store.check_table::<Bar1h>().await?;
             store.check_table::<DeploymentSpan>().await?;
+            store.check_table::<Metric>().await?;
+            store.check_table::<MetricDataPoint>().await?;
+            store.check_table::<LogRecord>().await?;
         }
         let roads = Arc::new(Roads::open(&self.config, &store).await?);
         let opened = EventRoads::open(
@@ -251,6 +258,8 @@ impl Server {
             tokio::join!(
                 roads.otlp.shutdown(left()),
                 roads.infertrace.shutdown(left()),
+                roads.metrics.shutdown(left()),
+                roads.logs.shutdown(left()),
                 roads.bars.shutdown(left()),
                 roads.ticks.close(left()),
                 roads.deployments.shutdown(left()),
@@ -261,11 +270,13 @@ impl Server {
             _ = hurry.wait_for(|stop| *stop == Stop::Now) => None,
         };
         drop(drain);
-        let (otlp, infertrace, bars, ticks, deployments) = match drained {
+        let (otlp, infertrace, metrics, logs, bars, ticks, deployments) = match drained {
             Some(reports) => reports,
             None => (
                 roads.otlp.report_as_lost(),
                 roads.infertrace.report_as_lost(),
+                roads.metrics.report_as_lost(),
+                roads.logs.report_as_lost(),
                 roads.bars.report_as_lost(),
                 // Counts running minutes as well, which nobody has written either.
                 roads.ticks.close(Duration::ZERO).await,
@@ -276,6 +287,8 @@ impl Server {
         Ok(ServeReport {
             otlp,
             infertrace,
+            metrics,
+            logs,
             bars,
             ticks,
             deployments,

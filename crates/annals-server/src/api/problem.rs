@@ -87,7 +87,7 @@ impl From<annals_telemetry::Error> for Problem {
         use annals_telemetry::Error;
         match error {
             Error::TraceNotFound { .. } => Self::new(StatusCode::NOT_FOUND, error.to_string()),
-            Error::Rule { .. } => Self::new(StatusCode::BAD_REQUEST, error.to_string()),
+            Error::Rule { .. } | Error::Log(_) => Self::new(StatusCode::BAD_REQUEST, error.to_string()),
             Error::Store(error) => error.into(),
             other => {
                 tracing::error!(error = %other, "a question has no answer");

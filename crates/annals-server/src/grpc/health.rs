@@ -12,7 +12,7 @@ use prost::Message as _;
 
 use super::unary;
 use crate::{
-    otlp_export::{Signal as _, Traces},
+    otlp_export::{Logs, Metrics, Signal as _, Traces},
     refusal::Refusal,
     roads::Roads,
 };
@@ -35,9 +35,11 @@ struct CheckResponse {
 
 const SERVING: i32 = 1;
 
-const SERVICES: [&str; 4] = [
+const SERVICES: [&str; 6] = [
     "",
     Traces::SERVICE,
+    Metrics::SERVICE,
+    Logs::SERVICE,
     "infertrace.CollectorService",
     "infertrace.v1.CollectorService",
 ];

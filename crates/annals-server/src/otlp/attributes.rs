@@ -79,6 +79,22 @@ pub fn decode(object: Map<String, Value>) -> Vec<KeyValue> {
         .collect()
 }
 
+/// A value that is no attribute, such as the body of a log record, in the same form.
+///
+/// # Errors
+///
+/// It is nested deeper than [`MAX_NESTING`]; the error names `field`.
+pub fn encode_one(field: &'static str, value: AnyValue) -> Result<Value, FieldError> {
+    encode_value(value, 0)
+        .map_err(|TooDeep| FieldError::new(field, Problem::TooDeep { most: MAX_NESTING }))
+}
+
+/// The value of what [`encode_one`] made.
+#[must_use]
+pub fn decode_one(value: Value) -> AnyValue {
+    decode_value(value)
+}
+
 /// The text of bytes in base64.
 pub(crate) fn to_base64(bytes: &[u8]) -> String {
     BASE64.encode(bytes)

@@ -15,12 +15,17 @@ pub mod metrics;
 mod reading;
 mod writing;
 
-use annals_telemetry::Span;
-use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
+use annals_record::Uuid;
+use annals_telemetry::{LogRecord, Span};
+use opentelemetry_proto::tonic::{logs::v1::ResourceLogs, trace::v1::ResourceSpans};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use super::{Bounds, Decoded, FieldError, Identity, Origin, Problem, RefusedRecord, span, traces};
+use super::{
+    Bounds, Decoded, FieldError, Identity, Origin, Problem, RefusedRecord,
+    logs::{self, Coming},
+    span, traces,
+};
 
 /// Why a document cannot be read as one of a signal.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +80,31 @@ pub fn read(text: &str, bounds: &Bounds) -> Result<Decoded, ReadError> {
     Ok(decoded)
 }
 
+/// Reads a document of log records: `LogsData` or `ExportLogsServiceRequest`, which look the same. A bad record
+/// refuses itself, and a bad resource or scope refuses the records in it.
+///
+/// # Errors
+///
+/// What surrounds the records is not OTLP/JSON of logs.
+pub fn read_logs(
+    text: &str,
+    bounds: &Bounds,
+    coming: &Coming<'_>,
+) -> Result<Decoded<LogRecord>, ReadError> {
+    let mut decoded = Decoded::default();
+    let mut index = 0;
+    layers::walk::<ResourceLogs>(text, bounds, |raw, origin| {
+        let record = match origin {
+            Ok(origin) => read_log(raw, origin, bounds, coming.id(index)),
+            Err(error) => Err(error.clone()),
+        };
+        index += 1;
+        decoded.push(record, || identity(raw));
+    })?;
+    coming.give_time(&mut decoded.records);
+    Ok(decoded)
+}
+
 /// Reads a document into protobuf's messages, all or none, for whoever makes something else than records of
 /// them.
 ///
@@ -88,6 +118,17 @@ pub fn messages(text: &str) -> Result<Vec<ResourceSpans>, ReadError> {
 fn read_span(raw: &RawValue, origin: &Origin, bounds: &Bounds) -> Result<Span, FieldError> {
     let message = reading::span(value_of("span", raw)?).map_err(|error| error.or_named("span"))?;
     span::from_proto(message, origin, bounds).map_err(FieldError::with_json_names)
+}
+
+fn read_log(
+    raw: &RawValue,
+    origin: &Origin,
+    bounds: &Bounds,
+    id: Uuid,
+) -> Result<LogRecord, FieldError> {
+    let message =
+        reading::log(value_of("record", raw)?).map_err(|error| error.or_named("record"))?;
+    logs::record(message, origin, bounds, id).map_err(FieldError::with_json_names)
 }
 
 fn message_of<T>(
@@ -130,5 +171,14 @@ fn identity(raw: &RawValue) -> Identity {
 ///
 /// OTLP cannot express a span; the error names it and the field.
 pub fn write(spans: &[Span]) -> Result<String, RefusedRecord> {
-    Ok(writing::document(traces::to_proto(spans)?).to_string())
+    Ok(writing::document(traces::to_proto(spans)?, writing::span).to_string())
+}
+
+/// Writes log records as one document, in their order.
+///
+/// # Errors
+///
+/// OTLP cannot express a record; the error names it and the field.
+pub fn write_logs(records: &[LogRecord]) -> Result<String, RefusedRecord> {
+    Ok(writing::document(logs::to_proto(records)?, writing::log).to_string())
 }

@@ -82,6 +82,8 @@ macro_rules! layers {
     };
 }
 
+pub(in crate::otlp) use layers;
+
 layers!(ResourceSpans { scope_spans }, ScopeSpans { spans: Span });
 layers!(ResourceMetrics { scope_metrics }, ScopeMetrics { metrics: Metric });
 

@@ -6,6 +6,7 @@ use annals_record::Timestamp;
 use annals_telemetry::Span;
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value as Any},
+    logs::v1::LogRecord,
     resource::v1::Resource,
     trace::v1 as proto,
 };
@@ -118,6 +119,25 @@ impl Bounds {
         for (i, link) in span.links.iter().enumerate() {
             self.check(&link.attributes)
                 .map_err(|error| error.within_item("links", i))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_log(&self, record: &LogRecord) -> Result<(), FieldError> {
+        self.check(&record.attributes)?;
+        let Some(body) = &record.body else {
+            return Ok(());
+        };
+        let mut found = 0;
+        if measure(body, &mut found) > self.depth {
+            return Err(FieldError::new(
+                "body",
+                Problem::TooDeep { most: self.depth },
+            ));
+        }
+        let most = self.attributes;
+        if found > most {
+            return Err(FieldError::new("body", Problem::TooWide { found, most }));
         }
         Ok(())
     }

@@ -64,6 +64,14 @@ pub enum Problem {
         /// How many there may be.
         most: usize,
     },
+    /// More values inside a value than are allowed.
+    #[error("has {found} values where at most {most} are allowed (MAX_ATTRIBUTES)")]
+    TooWide {
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// A start too long ago or too far ahead.
     #[error(
         "is {found}, outside {earliest} to {latest}, which MAX_SPAN_AGE and MAX_SPAN_LEAD allow"

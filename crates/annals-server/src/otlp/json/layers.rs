@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
-use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
+use opentelemetry_proto::tonic::{logs::v1::ResourceLogs, trace::v1::ResourceSpans};
 use serde::{
     Deserialize, Deserializer,
     de::{self, IgnoredAny, MapAccess, Visitor},
@@ -57,6 +57,28 @@ impl Document for ResourceSpans {
         snake: "spans",
         of_old: None,
         expecting: "an object with scope and spans",
+    };
+}
+
+impl Document for ResourceLogs {
+    const OF: &'static str = "logs";
+    const RESOURCES: List = List {
+        camel: "resourceLogs",
+        snake: "resource_logs",
+        of_old: None,
+        expecting: "an object with resourceLogs",
+    };
+    const SCOPES: List = List {
+        camel: "scopeLogs",
+        snake: "scope_logs",
+        of_old: Some("instrumentationLibraryLogs"),
+        expecting: "an object with resource and scopeLogs",
+    };
+    const ITEMS: List = List {
+        camel: "logRecords",
+        snake: "log_records",
+        of_old: Some("logs"),
+        expecting: "an object with scope and logRecords",
     };
 }
 

@@ -4,6 +4,7 @@ use opentelemetry_proto::tonic::{
     common::v1::{
         AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList, any_value::Value as Any,
     },
+    logs::v1::{LogRecord, SeverityNumber},
     resource::v1::Resource,
     trace::v1::{
         Span, Status,
@@ -61,6 +62,25 @@ pub(super) fn span(value: Value) -> Result<Span, FieldError> {
         links: span.list("links", link)?,
         dropped_links_count: span.unsigned("droppedLinksCount", U32)?,
         status: span.message("status", status)?,
+    })
+}
+
+pub(super) fn log(value: Value) -> Result<LogRecord, FieldError> {
+    let mut record = Message::of(value)?;
+    Ok(LogRecord {
+        time_unix_nano: record.unsigned("timeUnixNano", NANOS)?,
+        observed_time_unix_nano: record.unsigned("observedTimeUnixNano", NANOS)?,
+        severity_number: record.enumeration("severityNumber", "a severity number", |name| {
+            SeverityNumber::from_str_name(name).map(i32::from)
+        })?,
+        severity_text: record.text("severityText")?,
+        body: record.message("body", any)?,
+        attributes: record.list("attributes", attribute)?,
+        dropped_attributes_count: record.unsigned("droppedAttributesCount", U32)?,
+        flags: record.unsigned("flags", U32)?,
+        trace_id: record.id("traceId")?,
+        span_id: record.id("spanId")?,
+        event_name: record.text("eventName")?,
     })
 }
 

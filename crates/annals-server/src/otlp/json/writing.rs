@@ -2,36 +2,51 @@
 
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value as Any},
+    logs::v1::LogRecord,
     resource::v1::Resource,
     trace::v1::{
-        ResourceSpans, ScopeSpans, Span, Status,
+        Span, Status,
         span::{Event, Link},
     },
 };
 use serde_json::{Map, Value};
 
-use super::super::attributes;
+use super::{
+    super::{
+        attributes,
+        layers::{ItemOf, OfScope as _},
+    },
+    layers::Document,
+};
 
-pub(super) fn document(resource_spans: Vec<ResourceSpans>) -> Value {
+pub(super) fn document<S: Document>(request: Vec<S>, item: fn(ItemOf<S>) -> Value) -> Value {
     let mut document = Object::default();
-    // Written even when empty: a reader sees that these are traces.
-    document.set("resourceSpans", array(resource_spans, of_resource));
+    let of_resources = request.into_iter();
+    let of_resources = of_resources.map(|of_resource| of_one_resource(of_resource, item));
+    // Written even when empty: a reader sees of what this is.
+    document.set(S::RESOURCES.camel, of_resources.collect::<Value>());
     document.into()
 }
 
-fn of_resource(of_resource: ResourceSpans) -> Value {
+fn of_one_resource<S: Document>(of_resource: S, item: fn(ItemOf<S>) -> Value) -> Value {
+    let (around, of_scopes, schema_url) = of_resource.open();
     let mut object = Object::default();
-    object.set_some("resource", of_resource.resource.map(resource));
-    object.list("scopeSpans", of_resource.scope_spans, of_scope);
-    object.text("schemaUrl", of_resource.schema_url);
+    object.set_some("resource", around.map(resource));
+    let of_scopes = of_scopes.into_iter();
+    let of_scopes: Vec<_> = of_scopes
+        .map(|of_scope| of_one_scope::<S>(of_scope, item))
+        .collect();
+    object.list(S::SCOPES.camel, of_scopes, std::convert::identity);
+    object.text("schemaUrl", schema_url);
     object.into()
 }
 
-fn of_scope(of_scope: ScopeSpans) -> Value {
+fn of_one_scope<S: Document>(of_scope: S::Scope, item: fn(ItemOf<S>) -> Value) -> Value {
+    let (around, items, schema_url) = of_scope.open();
     let mut object = Object::default();
-    object.set_some("scope", of_scope.scope.map(scope));
-    object.list("spans", of_scope.spans, span);
-    object.text("schemaUrl", of_scope.schema_url);
+    object.set_some("scope", around.map(scope));
+    object.list(S::ITEMS.camel, items, item);
+    object.text("schemaUrl", schema_url);
     object.into()
 }
 
@@ -51,7 +66,7 @@ pub(super) fn scope(scope: InstrumentationScope) -> Value {
     object.into()
 }
 
-fn span(span: Span) -> Value {
+pub(super) fn span(span: Span) -> Value {
     let mut object = Object::default();
     object.text("traceId", hex::encode(span.trace_id));
     object.text("spanId", hex::encode(span.span_id));
@@ -69,6 +84,25 @@ fn span(span: Span) -> Value {
     object.list("links", span.links, link);
     object.number("droppedLinksCount", span.dropped_links_count);
     object.set_some("status", span.status.map(status));
+    object.into()
+}
+
+pub(super) fn log(record: LogRecord) -> Value {
+    let mut object = Object::default();
+    object.set("timeUnixNano", record.time_unix_nano.to_string());
+    object.set(
+        "observedTimeUnixNano",
+        record.observed_time_unix_nano.to_string(),
+    );
+    object.number("severityNumber", record.severity_number.unsigned_abs());
+    object.text("severityText", record.severity_text);
+    object.set_some("body", record.body.map(any));
+    object.list("attributes", record.attributes, attribute);
+    object.number("droppedAttributesCount", record.dropped_attributes_count);
+    object.number("flags", record.flags);
+    object.text("traceId", hex::encode(record.trace_id));
+    object.text("spanId", hex::encode(record.span_id));
+    object.text("eventName", record.event_name);
     object.into()
 }
 
