@@ -1,0 +1,67 @@
+//! Metrics, as an export of OTLP.
+
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+};
+
+use super::{Arrived, Rejected, Signal};
+use crate::{
+    intake::{Intake, MetricSink},
+    otlp::{
+        Decoded,
+        json::{self, ReadError},
+        metrics::{self, MetricPoint},
+    },
+    roads::Roads,
+};
+
+/// Points of metrics.
+#[derive(Debug)]
+pub(crate) struct Metrics;
+
+impl Signal for Metrics {
+    type Sink = MetricSink;
+    type Request = ExportMetricsServiceRequest;
+    type Answer = ExportMetricsServiceResponse;
+
+    const PATH: &'static str = "/v1/metrics";
+    const SERVICE: &'static str = "opentelemetry.proto.collector.metrics.v1.MetricsService";
+    const REQUEST: &'static str = "ExportMetricsServiceRequest";
+    const RESOURCES: &'static str = "resource_metrics";
+    const REJECTED: &'static str = "rejectedDataPoints";
+
+    fn intake(roads: &Roads) -> &Intake<MetricSink> {
+        &roads.metrics
+    }
+
+    fn is_empty(request: &ExportMetricsServiceRequest) -> bool {
+        request.resource_metrics.is_empty()
+    }
+
+    fn from_proto(
+        request: ExportMetricsServiceRequest,
+        arrived: &Arrived<'_>,
+    ) -> Decoded<MetricPoint> {
+        metrics::from_proto(request.resource_metrics, arrived.bounds)
+    }
+
+    fn from_json(text: &str, arrived: &Arrived<'_>) -> Result<Decoded<MetricPoint>, ReadError> {
+        json::metrics::read(text, arrived.bounds)
+    }
+
+    fn answer(rejected: Option<Rejected>) -> ExportMetricsServiceResponse {
+        ExportMetricsServiceResponse {
+            partial_success: rejected.map(|rejected| ExportMetricsPartialSuccess {
+                rejected_data_points: rejected.count,
+                error_message: rejected.message,
+            }),
+        }
+    }
+
+    fn rejected(answer: &ExportMetricsServiceResponse) -> Option<Rejected> {
+        answer.partial_success.as_ref().map(|partial| Rejected {
+            count: partial.rejected_data_points,
+            message: partial.error_message.clone(),
+        })
+    }
+}
