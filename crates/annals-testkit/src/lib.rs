@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`backend`] | a fresh database on each backend, and the macro that stamps tests out for all |
 //! | [`community`] | tests of what only TimescaleDB's Community edition does |
+//! | [`llm`] | the helpers that tests of the LLM storage crate begin and end with |
 //! | [`server`] | private PostgreSQL and TimescaleDB clusters that die with the test process |
 //! | [`redis`] | a Redis of a test's own |
 //! | [`proxy`] | a TCP proxy that cuts, stalls and swallows what lies between us and a server |
@@ -22,6 +23,7 @@
 pub mod backend;
 pub mod community;
 pub mod generate;
+pub mod llm;
 pub mod proxy;
 pub mod redis;
 pub mod server;

@@ -118,29 +118,29 @@ BEGIN
     ) ON CONFLICT DO NOTHING;
     IF FOUND THEN
         ended := NEW.start_time + micros * INTERVAL '1 microsecond';
-        UPDATE traces AS old SET
+        UPDATE traces AS known SET
             service_name = CASE
-                WHEN old.root_span_name IS NOT NULL THEN old.service_name
-                WHEN NEW.parent_span_id IS NULL OR NEW.start_time < old.start_time THEN NEW.service_name
-                ELSE old.service_name
+                WHEN known.root_span_name IS NOT NULL THEN known.service_name
+                WHEN NEW.parent_span_id IS NULL OR NEW.start_time < known.start_time THEN NEW.service_name
+                ELSE known.service_name
             END,
-            start_time = least(old.start_time, NEW.start_time),
-            start_time_nanos = CASE WHEN NEW.start_time <= old.start_time THEN 0 ELSE old.start_time_nanos END,
-            end_time = greatest(old.end_time, ended),
-            end_time_nanos = CASE WHEN ended <= old.end_time THEN old.end_time_nanos ELSE 0 END,
+            start_time = least(known.start_time, NEW.start_time),
+            start_time_nanos = CASE WHEN NEW.start_time <= known.start_time THEN 0 ELSE known.start_time_nanos END,
+            end_time = greatest(known.end_time, ended),
+            end_time_nanos = CASE WHEN ended <= known.end_time THEN known.end_time_nanos ELSE 0 END,
             duration_us = (extract(epoch FROM
-                greatest(old.end_time, ended) - least(old.start_time, NEW.start_time)) * 1000000)::bigint,
+                greatest(known.end_time, ended) - least(known.start_time, NEW.start_time)) * 1000000)::bigint,
             status = CASE
-                WHEN 'error' IN (old.status, code) THEN 'error'
-                WHEN 'ok' IN (old.status, code) THEN 'ok'
-                ELSE old.status
+                WHEN 'error' IN (known.status, code) THEN 'error'
+                WHEN 'ok' IN (known.status, code) THEN 'ok'
+                ELSE known.status
             END,
-            status_message = COALESCE(old.status_message, CASE code WHEN 'error' THEN NEW.status_message END),
-            root_span_name = COALESCE(old.root_span_name, CASE WHEN NEW.parent_span_id IS NULL THEN NEW.name END),
-            span_count = old.span_count + 1,
-            error_count = old.error_count + CASE code WHEN 'error' THEN 1 ELSE 0 END,
+            status_message = COALESCE(known.status_message, CASE code WHEN 'error' THEN NEW.status_message END),
+            root_span_name = COALESCE(known.root_span_name, CASE WHEN NEW.parent_span_id IS NULL THEN NEW.name END),
+            span_count = known.span_count + 1,
+            error_count = known.error_count + CASE code WHEN 'error' THEN 1 ELSE 0 END,
             updated_at = now()
-        WHERE old.id = NEW.trace_id;
+        WHERE known.id = NEW.trace_id;
     END IF;
     NEW.id := trace_span_id(NEW.trace_id, NEW.span_id);
     NEW.kind := kind;
@@ -155,10 +155,10 @@ CREATE TRIGGER trace_spans_insert INSTEAD OF INSERT ON trace_spans FOR EACH ROW 
 CREATE FUNCTION trace_events_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     prefix TEXT := left(replace(NEW.span_id::text, '-', ''), 16);
-    found RECORD;
+    target RECORD;
     event JSONB;
 BEGIN
-    SELECT t.id, s.trace_id, s.span_id, s.start_time INTO found
+    SELECT t.id, s.trace_id, s.span_id, s.start_time INTO target
     FROM traces t
     JOIN spans s ON s.trace_id = t.trace_id AND s.start_time >= t.start_time AND s.start_time <= COALESCE(t.end_time, 'infinity')
     WHERE t.id >= (prefix || repeat('0', 16))::uuid AND t.id <= (prefix || repeat('f', 16))::uuid
@@ -185,10 +185,10 @@ BEGIN
         'dropped_attributes_count', 0
     );
     NEW.id := COALESCE(NEW.id, md5(NEW.span_id::text || event::text)::uuid);
-    NEW.trace_id := found.id;
+    NEW.trace_id := target.id;
     event := event || jsonb_build_object('id', NEW.id);
     UPDATE spans SET events = COALESCE(events, '[]') || event
-    WHERE trace_id = found.trace_id AND span_id = found.span_id AND start_time = found.start_time
+    WHERE trace_id = target.trace_id AND span_id = target.span_id AND start_time = target.start_time
         AND NOT COALESCE(events, '[]') @> jsonb_build_array(jsonb_build_object('id', NEW.id));
     RETURN NEW;
 END

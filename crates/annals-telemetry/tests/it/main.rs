@@ -10,8 +10,12 @@
 mod analysis;
 mod directory;
 mod lifecycle;
+mod metrics;
 mod models;
 mod public_sql;
 mod regression;
+mod repository;
+mod search;
 mod remembered;
 mod spans;
+mod trace_views;
