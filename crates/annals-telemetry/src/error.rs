@@ -60,6 +60,14 @@ pub enum Error {
         /// What is wrong with it, and the way out.
         problem: String,
     },
+    /// A question about what models were used for that cannot be answered.
+    #[error("{what} {problem}")]
+    Usage {
+        /// What was asked for.
+        what: &'static str,
+        /// Why it cannot be, and the way out.
+        problem: &'static str,
+    },
     /// A log record, or a question for some, cannot be as it is.
     #[error("of a log record, {0}")]
     Log(#[from] crate::log::LogError),

@@ -1,0 +1,244 @@
+//! The statements that add to usage, in the transaction of the spans.
+
+use annals_store::{
+    Names,
+    rusqlite::{self, params},
+    sql::PgTimestamp,
+    sqlx,
+};
+
+use super::counts::{Added, Counts, added};
+use crate::Span;
+
+/// Binds the columns of counts, in the order of the tables.
+macro_rules! bind_counts {
+    ($query:expr, $rows:expr) => {
+        $query
+            .bind($rows.iter().map(|(_, row)| row.calls).collect::<Vec<_>>())
+            .bind($rows.iter().map(|(_, row)| row.errors).collect::<Vec<_>>())
+            .bind(
+                $rows
+                    .iter()
+                    .map(|(_, row)| row.unpriced_calls)
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                $rows
+                    .iter()
+                    .map(|(_, row)| row.input_tokens)
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                $rows
+                    .iter()
+                    .map(|(_, row)| row.output_tokens)
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                $rows
+                    .iter()
+                    .map(|(_, row)| row.cached_tokens)
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                $rows
+                    .iter()
+                    .map(|(_, row)| row.cache_write_tokens)
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                $rows
+                    .iter()
+                    .map(|(_, row)| row.reasoning_tokens)
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                $rows
+                    .iter()
+                    .map(|(_, row)| row.cost_nanos)
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                $rows
+                    .iter()
+                    .map(|(_, row)| row.duration_ms)
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                $rows
+                    .iter()
+                    .map(|(_, row)| row.duration_ms_squares)
+                    .collect::<Vec<_>>(),
+            )
+    };
+}
+
+/// Adds spans that are new to what is summed up, in their transaction.
+pub(crate) async fn add_postgres(
+    connection: &mut sqlx::PgConnection,
+    names: &Names,
+    spans: &[&Span],
+) -> Result<(), sqlx::Error> {
+    let Added {
+        days,
+        hourly,
+        daily,
+    } = added(spans);
+    if days.is_empty() {
+        return Ok(());
+    }
+    lock_days(connection, names, &days).await?;
+    let sql = names.statement(include_str!("hourly.postgres.sql"));
+    let query = sqlx::query(sql)
+        .bind(
+            hourly
+                .iter()
+                .map(|(key, _)| PgTimestamp(key.hour))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            hourly
+                .iter()
+                .map(|(key, _)| key.service)
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            hourly
+                .iter()
+                .map(|(key, _)| key.provider)
+                .collect::<Vec<_>>(),
+        )
+        .bind(hourly.iter().map(|(key, _)| key.model).collect::<Vec<_>>());
+    bind_counts!(query, hourly)
+        .execute(&mut *connection)
+        .await?;
+    if daily.is_empty() {
+        return Ok(());
+    }
+    let sql = names.statement(include_str!("daily.postgres.sql"));
+    let query = sqlx::query(sql)
+        .bind(
+            daily
+                .iter()
+                .map(|(key, _)| PgTimestamp(key.day))
+                .collect::<Vec<_>>(),
+        )
+        .bind(daily.iter().map(|(key, _)| key.subject).collect::<Vec<_>>())
+        .bind(daily.iter().map(|(key, _)| key.id).collect::<Vec<_>>())
+        .bind(
+            daily
+                .iter()
+                .map(|(key, _)| key.provider)
+                .collect::<Vec<_>>(),
+        )
+        .bind(daily.iter().map(|(key, _)| key.model).collect::<Vec<_>>());
+    bind_counts!(query, daily).execute(connection).await?;
+    Ok(())
+}
+
+/// Counts a day's version up: whoever else changes its usage waits from now on. Days must come in their order.
+pub(super) async fn lock_days(
+    connection: &mut sqlx::PgConnection,
+    names: &Names,
+    days: &[i64],
+) -> Result<(), sqlx::Error> {
+    let sql = "INSERT INTO {usage_days} AS old (day, version) SELECT day, 1 FROM UNNEST($1::timestamptz[]) AS day
+        ON CONFLICT (day) DO UPDATE SET version = old.version + 1";
+    let days: Vec<_> = days.iter().copied().map(PgTimestamp).collect();
+    sqlx::query(names.statement(sql))
+        .bind(days)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The same on SQLite.
+pub(crate) fn add_sqlite(
+    connection: &rusqlite::Connection,
+    names: &Names,
+    spans: &[&Span],
+) -> Result<(), rusqlite::Error> {
+    let Added {
+        days,
+        hourly,
+        daily,
+    } = added(spans);
+    if days.is_empty() {
+        return Ok(());
+    }
+    count_days(connection, names, &days)?;
+    let sql = names.statement(include_str!("hourly.sqlite.sql"));
+    let mut statement = connection.prepare_cached(sql.as_str())?;
+    for (key, row) in hourly {
+        let Counts {
+            calls,
+            errors,
+            unpriced_calls,
+            input_tokens,
+            output_tokens,
+            ..
+        } = row;
+        statement.execute(params![
+            key.hour,
+            key.service,
+            key.provider,
+            key.model,
+            calls,
+            errors,
+            unpriced_calls,
+            input_tokens,
+            output_tokens,
+            row.cached_tokens,
+            row.cache_write_tokens,
+            row.reasoning_tokens,
+            row.cost_nanos,
+            row.duration_ms,
+            row.duration_ms_squares,
+        ])?;
+    }
+    let sql = names.statement(include_str!("daily.sqlite.sql"));
+    let mut statement = connection.prepare_cached(sql.as_str())?;
+    for (key, row) in daily {
+        let Counts {
+            calls,
+            errors,
+            unpriced_calls,
+            input_tokens,
+            output_tokens,
+            ..
+        } = row;
+        statement.execute(params![
+            key.day,
+            key.subject,
+            key.id,
+            key.provider,
+            key.model,
+            calls,
+            errors,
+            unpriced_calls,
+            input_tokens,
+            output_tokens,
+            row.cached_tokens,
+            row.cache_write_tokens,
+            row.reasoning_tokens,
+            row.cost_nanos,
+            row.duration_ms,
+            row.duration_ms_squares,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Counts the versions of days up.
+pub(super) fn count_days(
+    connection: &rusqlite::Connection,
+    names: &Names,
+    days: &[i64],
+) -> Result<(), rusqlite::Error> {
+    let sql = names.statement("INSERT INTO {usage_days} (day, version) VALUES ($1, 1) ON CONFLICT (day) DO UPDATE SET version = version + 1");
+    let mut statement = connection.prepare_cached(sql.as_str())?;
+    for day in days {
+        statement.execute([day])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,8 @@
+UPDATE {usage_daily} AS usage
+SET
+    -- By numeric, as costs that spans make up may have brought it to its end.
+    cost_nanos = least(9223372036854775807, greatest(0, usage.cost_nanos::numeric + new.cost_nanos))::bigint,
+    unpriced_calls = greatest(0, usage.unpriced_calls + new.unpriced_calls)
+FROM UNNEST($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
+    AS new (day, subject, subject_id, provider, model, cost_nanos, unpriced_calls)
+WHERE usage.day = new.day AND usage.subject = new.subject AND usage.subject_id = new.subject_id AND usage.provider = new.provider AND usage.model = new.model

@@ -1,0 +1,59 @@
+WITH groups AS MATERIALIZED (
+    SELECT
+        CASE WHEN $3 THEN hour WHEN $4 THEN hour - (hour % 86400000000 + 86400000000) % 86400000000 END AS time,
+        CASE WHEN $5 THEN service_name END AS who,
+        CASE WHEN $6 THEN provider END AS provider,
+        CASE WHEN $7 THEN model END AS model,
+        sum(calls) AS calls,
+        sum(errors) AS errors,
+        sum(unpriced_calls) AS unpriced_calls,
+        sum(input_tokens) AS input_tokens,
+        sum(output_tokens) AS output_tokens,
+        sum(cached_tokens) AS cached_tokens,
+        sum(cache_write_tokens) AS cache_write_tokens,
+        sum(reasoning_tokens) AS reasoning_tokens,
+        -- In two parts, as a sum that is too large for an integer is an error.
+        sum(cost_nanos / 1000000000) AS dollars,
+        sum(cost_nanos % 1000000000) AS nanos,
+        sum(duration_ms) AS duration_ms,
+        sum(duration_ms_squares) AS duration_ms_squares
+    FROM {usage_hourly}
+    WHERE hour >= $1 AND hour < $2
+        AND ($8 IS NULL OR service_name = $8)
+        AND ($9 IS NULL OR provider = $9)
+        AND ($10 IS NULL OR model = $10)
+    GROUP BY 1, 2, 3, 4
+)
+SELECT * FROM (
+    SELECT
+        0 AS is_total, time, who, provider, model,
+        calls,
+        errors,
+        unpriced_calls,
+        input_tokens,
+        output_tokens,
+        cached_tokens,
+        cache_write_tokens,
+        reasoning_tokens,
+        CASE WHEN dollars + nanos / 1000000000 > 9223372035 THEN 9223372036854775807 ELSE dollars * 1000000000 + nanos END AS cost_nanos,
+        duration_ms,
+        duration_ms_squares
+    FROM groups
+    ORDER BY groups.dollars + groups.nanos / 1000000000 DESC, groups.nanos % 1000000000 DESC, groups.calls DESC, time, who, provider, model
+    LIMIT $11
+) AS first
+UNION ALL
+SELECT
+    1, NULL, NULL, NULL, NULL,
+    coalesce(sum(calls), 0) AS calls,
+    coalesce(sum(errors), 0) AS errors,
+    coalesce(sum(unpriced_calls), 0) AS unpriced_calls,
+    coalesce(sum(input_tokens), 0) AS input_tokens,
+    coalesce(sum(output_tokens), 0) AS output_tokens,
+    coalesce(sum(cached_tokens), 0) AS cached_tokens,
+    coalesce(sum(cache_write_tokens), 0) AS cache_write_tokens,
+    coalesce(sum(reasoning_tokens), 0) AS reasoning_tokens,
+    CASE WHEN coalesce(sum(dollars), 0) + coalesce(sum(nanos), 0) / 1000000000 > 9223372035 THEN 9223372036854775807 ELSE coalesce(sum(dollars), 0) * 1000000000 + coalesce(sum(nanos), 0) END AS cost_nanos,
+    coalesce(sum(duration_ms), 0.0) AS duration_ms,
+    coalesce(sum(duration_ms_squares), 0.0) AS duration_ms_squares
+FROM groups
