@@ -3,6 +3,7 @@
 mod bar;
 mod bars;
 mod logs;
+mod metrics_data;
 mod models;
 pub(crate) mod object;
 pub(crate) mod page;
@@ -49,6 +50,10 @@ impl Api {
         self.roads.otlp.spans()
     }
 
+    fn metrics(&self) -> &annals_telemetry::metrics::MetricRepository {
+        self.roads.metrics.metrics().repository()
+    }
+
     fn logs(&self) -> &annals_telemetry::Logs {
         self.roads.logs.logs()
     }
@@ -63,6 +68,7 @@ impl Api {
     tags(
         (name = "server", description = "How the server is"),
         (name = "traces", description = "Spans and traces"),
+        (name = "metrics", description = "What was measured: metrics, their points, and values over time"),
         (name = "logs", description = "What services said, by search and as it comes"),
         (name = "models", description = "Latency of models, and what was unusual"),
         (name = "bars", description = "Bars of market data, and the ticks that they are made of"),
@@ -87,6 +93,8 @@ pub(crate) fn router(
     let data = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(spans::get_trace))
         .routes(routes!(spans::list_spans))
+        .routes(routes!(metrics_data::list_metrics))
+        .routes(routes!(metrics_data::read_metric))
         .routes(routes!(logs::list_logs))
         .routes(routes!(logs::count_logs))
         .routes(routes!(logs::follow_logs))
@@ -183,6 +191,8 @@ async fn unknown(request: Request) -> Response {
     let path = request.uri().path();
     let hint = if path.starts_with("/models/") {
         "; in a model's name write / as %2F"
+    } else if path.starts_with("/metrics-data/") {
+        "; in a metric's name write / as %2F"
     } else if path.starts_with("/bars/") {
         "; in a symbol write / as %2F"
     } else if path.starts_with("/workspaces/") {
