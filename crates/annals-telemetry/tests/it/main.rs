@@ -10,6 +10,7 @@
 mod analysis;
 mod directory;
 mod lifecycle;
+mod logs;
 mod metrics;
 mod models;
 mod public_sql;
@@ -19,3 +20,4 @@ mod search;
 mod remembered;
 mod spans;
 mod trace_views;
+mod usage;
