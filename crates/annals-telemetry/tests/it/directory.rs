@@ -70,6 +70,22 @@ fn trace() -> Vec<Span> {
     spans[0].status_code = StatusCode::Ok;
     spans[3].status_code = StatusCode::Error;
     spans[3].status_message = Some("out of memory".into());
+    // Two calls whose cost is known, one whose is not, and the agent around them, which repeats what they took.
+    let known = [
+        ("chat", Some(0.1)),
+        ("chat", Some(0.2)),
+        ("invoke_agent", Some(0.3)),
+        ("embeddings", None),
+    ];
+    for (span, (operation, cost)) in spans.iter_mut().zip(known) {
+        span.gen_ai_operation = Some(operation.into());
+        span.input_tokens = Some(i32::MAX);
+        span.output_tokens = Some(-7);
+        span.cost = cost;
+    }
+    spans[1].user_id = Some("berta".into());
+    spans[3].user_id = Some("anton".into());
+    spans[2].conversation_id = Some("c".into());
     spans
 }
 
@@ -111,7 +127,14 @@ async fn the_order_of_batches_does_not_matter(database: TestDatabase) {
             (one.root_span_name.as_deref(), &*one.service_name),
             (Some("GET /"), "service-2")
         );
-        assert_eq!(one.span_count, 4);
+        assert_eq!((one.span_count, one.error_count), (4, 1));
+        assert_eq!((one.model_calls, one.unpriced_calls), (3, 1));
+        assert_eq!(one.input_tokens, 3 * i64::from(i32::MAX));
+        assert_eq!(one.output_tokens, 0, "nobody writes less than nothing");
+        // Not 0.30000000000000004, in whatever order they come.
+        assert_eq!(one.cost, Some(0.3));
+        assert_eq!(one.user_id.as_deref(), Some("anton"));
+        assert_eq!(one.conversation_id.as_deref(), Some("c"));
     }
 }
 
