@@ -13,30 +13,11 @@ fail() { echo "tests/javascript: $*" >&2; exit 1; }
 [[ $# -eq 3 ]] || fail "run.sh HTTP OTLP_GRPC OTLP_HTTP"
 
 here=$(realpath -- "$(dirname "${BASH_SOURCE[0]}")")
-# Never node_modules in the repository: everything is copied to where it is installed, and run there.
-place=$here/../../target/javascript-sdk
-
-# Of two runs at once, one installs.
-mkdir -p "$(dirname "$place")"
-exec 9>"$place.lock"
-flock 9
-# A copy of the lock file beside it marks a complete installation.
-if ! cmp -s "$here/package-lock.json" "$place.installed"; then
-    rm -rf "$place" "$place.installed"
-    mkdir "$place"
-    cp "$here/package.json" "$here/package-lock.json" "$place/"
-    # No package's own scripts: none of these needs them.
-    (cd "$place" && npm ci --silent --ignore-scripts --no-audit --no-fund) || fail "npm ci failed"
-    cp "$here/package-lock.json" "$place.installed"
-    echo "tests/javascript: packages are installed"
-fi
-exec 9>&-
-
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export PYTHONDONTWRITEBYTECODE=1
 for road in grpc proto proto-gzip json json-gzip; do
-    NODE_PATH=$place/node_modules node "$here/send_spans.js" "$road" "$2" "$3" "$work/expected.json" ||
+    "$here/node.sh" send_spans.js "$road" "$2" "$3" "$work/expected.json" ||
         fail "$road: the export failed"
     same=$(python3 "$here/../python/compare.py" "$work/expected.json" "http://$1") || fail "$road: they differ"
     echo "$road: $same"
