@@ -93,7 +93,8 @@ impl Said {
         ];
         let right = all.into_iter().find(|beside| {
             let is_possible = (beside.0 || !must.0) && (beside.1 || !must.1);
-            let is_evidence = !self.is_total_a_sum || *beside != (false, false);
+            let is_any_added = (beside.0 && cache > 0) || (beside.1 && reasoning > 0);
+            let is_evidence = is_any_added || !self.is_total_a_sum;
             is_possible && is_evidence && is_right(*beside)
         });
         right.unwrap_or(by_dialect)
