@@ -21,6 +21,7 @@ use crate::{
     intake::{Intake, LogSink, MetricSink, SpanSink},
     otlp::{Bounds, Limits},
     packed::{Coding, Packed},
+    prices::Prices,
     refusal::Refusal,
 };
 
@@ -41,6 +42,7 @@ pub(crate) struct Roads {
     pub(crate) deployments: DeploymentIntake,
     /// What is remembered, for all of them.
     pub(crate) cache: Cache,
+    pub(crate) prices: Prices,
     limits: Limits,
 }
 
@@ -110,10 +112,16 @@ impl Roads {
         let mut feed = FeedOptions::default();
         feed.bars = config.bars.clone();
         feed.checkpoint = config.checkpoint;
+        let prices = Prices::open(config.prices.clone())?;
         let cache = Cache::new(config.cache.options.clone());
-        let traces = config.cache.traces_after.map(|after| TraceCache::new(cache.clone()).finished_after(after));
+        // Without traces summaries are remembered still.
+        let after = config.cache.traces_after.unwrap_or(Duration::MAX);
+        let traces = Some(TraceCache::new(cache.clone()).finished_after(after));
         let mut bars = config.bars.clone();
-        bars.latest = config.cache.latest_bars.map(|age| LatestBars::new(cache.clone(), age));
+        bars.latest = config
+            .cache
+            .latest_bars
+            .map(|age| LatestBars::new(cache.clone(), age));
         Ok(Self {
             token: config.token.clone(),
             gate: Gate {
@@ -129,8 +137,9 @@ impl Roads {
                 max_bytes: config.max_request_bytes.get(),
                 read_timeout: config.read_timeout,
             },
-            otlp: Intake::<SpanSink>::start(store.clone(), &config.ingest, timeout).await?,
-            infertrace: Intake::<SpanSink>::start(store.clone(), &config.infertrace, timeout).await?,
+            otlp: Intake::<SpanSink>::start(store.clone(), &config.ingest, timeout, traces, Arc::clone(&prices.list)).await?,
+            infertrace: Intake::<SpanSink>::start(store.clone(), &config.infertrace, timeout, None, Arc::clone(&prices.list))
+                .await?,
             infertrace_room: Semaphore::new(
                 config.infertrace.rows.get().min(Semaphore::MAX_PERMITS),
             ),
@@ -141,6 +150,7 @@ impl Roads {
             deployments: DeploymentIntake::start(store.clone(), &config.deployments, timeout)
                 .await?,
             cache,
+            prices,
             limits: config.limits,
         })
     }

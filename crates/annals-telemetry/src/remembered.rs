@@ -1,4 +1,6 @@
-//! Traces that were read before.
+//! Traces and summaries of usage that were read before.
+//!
+//! # Traces
 //!
 //! A finished trace is asked for again and again while somebody looks into it, and never changes; but it may, as a span
 //! may come late. So each read begins with the trace's row in the directory, as reads without a cache do: spans and row
@@ -16,8 +18,15 @@
 //!
 //! The version is read first and the spans after it. What is committed between the two makes the spans newer than their
 //! version, and nobody asks for that version again.
+//!
+//! # Summaries
+//!
+//! Each day of usage has a version in `usage_days`, which whoever changes the day's usage raises in the same transaction.
+//! The sum of the versions of a window is the version of its summary: versions only grow, so no change leaves the sum as
+//! it was.
 
 mod row;
+mod summary;
 
 use std::time::Duration;
 
@@ -33,7 +42,7 @@ use tokio::sync::OnceCell;
 
 use crate::{Result, Span, Trace};
 
-/// How finished traces are remembered.
+/// How finished traces, and summaries of usage, are remembered.
 #[derive(Clone, Debug)]
 pub struct TraceCache {
     /// Where.
@@ -82,12 +91,7 @@ impl Kept for SpansOfTrace {
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut reader = row::Reader::new(bytes);
-        let mut spans = Vec::new();
-        while let Some(span) = reader.next() {
-            spans.push(span.ok()?);
-        }
-        Some(Self(spans))
+        row::all(bytes).map(Self)
     }
 
     fn weight(&self) -> usize {
@@ -133,6 +137,10 @@ impl Remembered {
         }
     }
 
+    async fn space(&self, store: &Store) -> Result<&Space> {
+        self.space.get_or_try_init(|| space_of(store)).await
+    }
+
     /// Every span of a trace, in order; none for an unknown one.
     pub(crate) async fn spans(&self, store: &Store, trace_id: &str) -> Result<Vec<Span>> {
         let sql = store.names().statement(STATE);
@@ -145,7 +153,7 @@ impl Remembered {
         if !state.is_kept(self.options.finished_after) {
             return read.await;
         }
-        let space = self.space.get_or_try_init(|| space_of(store)).await?;
+        let space = self.space(store).await?;
         let read = async {
             let spans = read.await?;
             Ok::<_, crate::Error>(Fresh {

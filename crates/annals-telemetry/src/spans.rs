@@ -85,7 +85,7 @@ pub struct SpansOptions {
     /// Whether the directory `traces` is kept, and what models were used for is summed up. Without it a trace by id looks
     /// into every chunk, listings of traces do not know it, and its cost is in no summary.
     pub directory: bool,
-    /// How finished traces are remembered; `None` for not at all.
+    /// How finished traces and summaries of usage are remembered; `None` for not at all.
     pub cache: Option<TraceCache>,
     /// What models cost; `None` leaves spans with the cost that their source has told.
     pub prices: Option<Arc<PriceList>>,
@@ -117,7 +117,7 @@ impl SpansOptions {
         self
     }
 
-    /// With a cache of finished traces, for [`SpanStore::get_trace`].
+    /// With a cache of finished traces, for [`SpanStore::get_trace`], and of summaries, for [`Spans::usage`].
     #[must_use]
     pub fn with_cache(mut self, cache: TraceCache) -> Self {
         self.cache = Some(cache);
@@ -276,6 +276,10 @@ impl Spans {
     #[must_use]
     pub fn prices(&self) -> Option<&PriceList> {
         self.prices.as_deref()
+    }
+
+    pub(crate) fn remembered(&self) -> Option<&Remembered> {
+        self.remembered.as_ref()
     }
 
     fn price(&self, span: &mut Span) {

@@ -97,7 +97,7 @@ impl Spans {
     /// The question is about what is not kept together, such as users by service ([`Error::Usage`](crate::Error::Usage)); or
     /// the database failed.
     pub async fn usage(&self, query: &UsageQuery) -> Result<UsageSummary> {
-        summary::of(self.store(), query).await
+        summary::of(self.store(), self.remembered(), query).await
     }
 
     /// Gives calls the costs that they have by a price list, and corrects traces and usage by the difference; costs

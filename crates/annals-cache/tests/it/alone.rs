@@ -98,6 +98,9 @@ async fn nobody_stands_in_a_row_for_what_is_not_kept() {
         let read = async {
             if first.fetch_add(1, Ordering::SeqCst) > 0 {
                 together.wait().await;
+            } else {
+                // Until all of them wait for it.
+                tokio::task::yield_now().await;
             }
             Ok::<_, ()>(Fresh {
                 value: Text("one".to_owned()),

@@ -154,17 +154,14 @@ async fn until_left_alone(cache: &Cache) {
 
 #[tokio::test]
 async fn one_that_is_full_is_still_read() {
-    let arguments = ["--maxmemory", "3mb", "--maxmemory-policy", "noeviction"];
-    let Some(server) = RedisServer::start_with(&arguments) else {
+    let Some(server) = RedisServer::start() else {
         return;
     };
+    let limit = |bytes: &[u8]| server.command(&[b"CONFIG", b"SET", b"maxmemory", bytes]);
     let cache = only_redis(&server);
     until_kept(&cache, b"a", &version(1), &text("one")).await;
-    let ballast = vec![b'x'; 1 << 20];
-    for name in [b"1", b"2", b"3", b"4"] {
-        server.command(&[b"SET", name, &ballast]);
-    }
-    let refused = server.command(&[b"SET", b"5", b"x"]);
+    limit(b"1");
+    let refused = server.command(&[b"SET", b"other", b"x"]);
     assert!(
         refused.starts_with(b"OOM"),
         "{}",
@@ -177,9 +174,7 @@ async fn one_that_is_full_is_still_read() {
         assert_eq!(found, Some(text("one")));
     }
     assert_eq!(cache.get::<Text>(&space(), b"x\0", &version(1)).await, None);
-    for name in [b"1", b"2", b"3", b"4"] {
-        server.command(&[b"DEL", name]);
-    }
+    limit(b"0");
     until_kept(&cache, b"x\0", &version(1), &text("new")).await;
 }
 
@@ -257,7 +252,8 @@ impl Log {
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

@@ -1,9 +1,9 @@
 //! Spans, as an intake has them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use annals_store::{Refusal, Store, WriterReport, Written};
-use annals_telemetry::{Span, SpanStore as _, Spans, SpansOptions};
+use annals_telemetry::{PriceList, Span, SpanStore as _, Spans, SpansOptions, TraceCache};
 
 use super::{Intake, Sink, writer};
 use crate::{Result, config::QueueConfig, metrics, not_taken::is_away};
@@ -17,8 +17,13 @@ impl Intake<SpanSink> {
         store: Store,
         queue: &QueueConfig,
         timeout: Duration,
+        cache: Option<TraceCache>,
+        prices: Arc<PriceList>,
     ) -> Result<Self> {
-        let options = SpansOptions::default().with_writer(writer(queue));
+        let mut options = SpansOptions::default()
+            .with_writer(writer(queue))
+            .with_prices(prices);
+        options.cache = cache;
         let spans = Spans::new(store, options).await?;
         Ok(Self::new(SpanSink(spans), timeout))
     }

@@ -8,7 +8,7 @@ use super::{
     counts::{CONVERSATION, USER, name},
     floor,
 };
-use crate::{Error, Result, bind};
+use crate::{Error, Result, bind, remembered::Remembered};
 
 /// Groups of an answer at most.
 const MAX_GROUPS: u32 = 10_000;
@@ -217,7 +217,11 @@ fn source(query: &UsageQuery) -> Result<Source> {
 }
 
 /// Sums up.
-pub(super) async fn of(store: &Store, query: &UsageQuery) -> Result<UsageSummary> {
+pub(super) async fn of(
+    store: &Store,
+    remembered: Option<&Remembered>,
+    query: &UsageQuery,
+) -> Result<UsageSummary> {
     let source = source(query)?;
     let (length, who) = match source {
         Source::Hourly => (HOUR, &query.service),
@@ -264,7 +268,16 @@ pub(super) async fn of(store: &Store, query: &UsageQuery) -> Result<UsageSummary
         (Source::Daily(_), Dialect::Sqlite) => include_str!("summary_daily.sqlite.sql"),
         (Source::Daily(_), _) => include_str!("summary_daily.postgres.sql"),
     });
-    let rows: Vec<Row> = store.fetch_planned(sql, values).await?;
+    let rows: Vec<Row> = match remembered {
+        Some(remembered) => {
+            let days = (
+                from.div_euclid(DAY) * DAY,
+                to.saturating_add(DAY - 1).div_euclid(DAY).saturating_mul(DAY),
+            );
+            remembered.usage(store, sql, values, days).await?
+        }
+        None => store.fetch_planned(sql, values).await?,
+    };
     let (totals, mut groups): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.is_total);
     groups.sort_by(|a, b| {
         let by_money = (b.cost_nanos, b.calls).cmp(&(a.cost_nanos, a.calls));

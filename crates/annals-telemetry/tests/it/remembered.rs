@@ -11,7 +11,10 @@ use std::{
 use annals_cache::{Cache, CacheOptions, RedisOptions};
 use annals_record::Timestamp;
 use annals_store::Interval;
-use annals_telemetry::{Error, MIGRATIONS, Span, SpanStore, Spans, SpansOptions, TraceCache};
+use annals_telemetry::{
+    Error, MIGRATIONS, PriceList, Span, SpanStore, Spans, SpansOptions, TraceCache,
+    usage::{Recompute, UsageBy, UsageQuery},
+};
 use annals_testkit::{Backend, RedisServer, TestDatabase, on_every_backend};
 
 use crate::spans::{at, span};
@@ -27,6 +30,8 @@ on_every_backend!(
     a_redis_that_is_killed_or_hangs_makes_no_answer_wrong_and_none_fail,
     values_that_are_not_ours_are_no_answers,
     two_databases_on_one_redis_do_not_mix,
+    costs_that_are_made_anew_are_in_the_next_read,
+    a_summary_is_read_once_and_every_new_call_is_in_the_next,
 );
 
 const DAY: i64 = 86_400_000_000_000;
@@ -213,9 +218,9 @@ async fn spans_past_the_directory_keep_a_trace_from_being_remembered(database: T
         )
     };
     database.execute(&insert("b")).await;
-    assert_eq!(ids(&spans, "t").await, ["b", "a"]);
+    assert_eq!(ids(&spans, "t").await, ["a", "b"]);
     database.execute(&insert("c")).await;
-    assert_eq!(ids(&spans, "t").await, ["b", "c", "a"]);
+    assert_eq!(ids(&spans, "t").await, ["a", "b", "c"]);
 }
 
 async fn spans_that_are_gone_by_age_are_remembered_by_nobody(database: TestDatabase) {
@@ -405,4 +410,90 @@ async fn two_databases_on_one_redis_do_not_mix(database: TestDatabase) {
         cache.settled().await;
     }
     assert_eq!(redis_server.names().len(), 3);
+}
+
+/// A call of a model that cost so much, on a day.
+fn call(id: &str, day: i64, cost: f64) -> Span {
+    Span {
+        provider: Some("acme".into()),
+        gen_ai_operation: Some("chat".into()),
+        model_name: Some("anvil".into()),
+        input_tokens: Some(1_000),
+        output_tokens: Some(10),
+        cost: Some(cost),
+        user_id: Some("ann".into()),
+        ..span("t", id, day * DAY)
+    }
+}
+
+async fn costs_that_are_made_anew_are_in_the_next_read(database: TestDatabase) {
+    let list = |price: u32| {
+        let text = format!(
+            r#"price = [{{ provider = "acme", model = "anvil", input = {price}, output = 0 }}]"#
+        );
+        Arc::new(PriceList::with_text(&text, "mine.toml").unwrap())
+    };
+    let store = database.store().await;
+    store.migrator(&[&MIGRATIONS]).up().await.unwrap();
+    let cache = TraceCache::new(memory()).finished_after(Duration::ZERO);
+    let options = SpansOptions::default()
+        .with_prices(list(1))
+        .with_cache(cache);
+    let spans = Spans::new(store, options).await.unwrap();
+    let mut priced = call("a", 0, 0.0);
+    priced.cost = None;
+    spans.write(priced).await.unwrap();
+    let query = UsageQuery::new(at(-DAY), at(DAY)).by(&[UsageBy::Model]);
+    for price in [1, 7, 3] {
+        let list = list(price);
+        let asked = Recompute {
+            from: at(-DAY),
+            to: at(DAY),
+            model: None,
+            dry_run: false,
+        };
+        let _ = spans.recompute(&list, &asked, &|_| {}).await.unwrap();
+        let expected = Some(f64::from(price) / 1e3);
+        for _ in 0..2 {
+            assert_eq!(spans.get_trace("t").await.unwrap()[0].cost, expected);
+            assert_eq!(spans.usage(&query).await.unwrap().total.cost(), expected);
+        }
+    }
+}
+
+async fn a_summary_is_read_once_and_every_new_call_is_in_the_next(database: TestDatabase) {
+    let Some(redis_server) = RedisServer::start() else {
+        return;
+    };
+    let caches = [redis(&redis_server, true), redis(&redis_server, true)];
+    let one = server(&database, &caches[0]).await;
+    let other = server(&database, &caches[1]).await;
+    let plain = Spans::open(&database.url).await.unwrap();
+    let queries = [
+        UsageQuery::new(at(0), at(3 * DAY)),
+        UsageQuery::new(at(0), at(3 * DAY)).by(&[UsageBy::Day, UsageBy::Model]),
+        UsageQuery::new(at(0), at(3 * DAY)).by(&[UsageBy::User]),
+        UsageQuery::new(at(2 * DAY + DAY / 2), at(2 * DAY + DAY / 2 + 1)),
+    ];
+    for n in 0..6 {
+        let span = call(&format!("{n}"), n % 3, 0.25);
+        [&one, &other, &plain][n as usize % 3]
+            .write(span)
+            .await
+            .unwrap();
+        for query in &queries {
+            let expected = plain.usage(query).await.unwrap();
+            for spans in [&one, &other, &one] {
+                assert_eq!(spans.usage(query).await.unwrap(), expected);
+            }
+        }
+        caches[0].settled().await;
+    }
+    // Behind everybody's back, so that what is still told is remembered, here and by a new server from Redis.
+    database.execute("DELETE FROM usage_hourly").await;
+    let new = server(&database, &redis(&redis_server, false)).await;
+    for spans in [&one, &other, &new] {
+        assert_eq!(spans.usage(&queries[0]).await.unwrap().total.calls, 6);
+    }
+    assert_eq!(plain.usage(&queries[0]).await.unwrap().total.calls, 0);
 }
