@@ -148,6 +148,16 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// All rows, if that is what the bytes are.
+pub(super) fn all<R: Record>(bytes: &[u8]) -> Option<Vec<R>> {
+    let mut reader = Reader::new(bytes);
+    let mut rows = Vec::new();
+    while let Some(row) = reader.next() {
+        rows.push(row.ok()?);
+    }
+    Some(rows)
+}
+
 fn damaged() -> DecodeError {
     DecodeError::invalid("the bytes are damaged")
 }
