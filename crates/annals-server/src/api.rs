@@ -2,6 +2,7 @@
 
 mod bar;
 mod bars;
+mod costs;
 mod logs;
 mod metrics_data;
 mod models;
@@ -12,6 +13,7 @@ pub(crate) mod problem;
 mod span;
 mod spans;
 mod status;
+mod traces;
 mod write;
 
 use std::{sync::Arc, time::Duration};
@@ -71,6 +73,7 @@ impl Api {
         (name = "metrics", description = "What was measured: metrics, their points, and values over time"),
         (name = "logs", description = "What services said, by search and as it comes"),
         (name = "models", description = "Latency of models, and what was unusual"),
+        (name = "costs", description = "What models were used for, and what it cost"),
         (name = "bars", description = "Bars of market data, and the ticks that they are made of"),
         (name = "deployments", description = "Deployment traces by workspace: what was decided, done and reported, and why something is not deployed"),
         (name = "admin", description = "The life of data: chunks, compression, retention and policies. Asks for the API token, and without one in the settings is closed. Ages are texts such as 90 days.")
@@ -91,6 +94,7 @@ pub(crate) fn router(
         stop: events.stop(),
     };
     let data = OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(traces::search_traces))
         .routes(routes!(spans::get_trace))
         .routes(routes!(spans::list_spans))
         .routes(routes!(metrics_data::list_metrics))
@@ -98,6 +102,8 @@ pub(crate) fn router(
         .routes(routes!(logs::list_logs))
         .routes(routes!(logs::count_logs))
         .routes(routes!(logs::follow_logs))
+        .routes(routes!(costs::costs))
+        .routes(routes!(costs::prices))
         .routes(routes!(models::list_models))
         .routes(routes!(models::latency))
         .routes(routes!(models::regression))
@@ -115,6 +121,7 @@ pub(crate) fn router(
         // Not questions: how long they may take, INGEST_TIMEOUT and READ_TIMEOUT say.
         .routes(routes!(write::write_bars))
         .routes(routes!(write::feed_ticks))
+        .routes(routes!(costs::recompute))
         .layer(axum::middleware::from_fn_with_state(
             (roads.token.clone(), refuse as crate::auth::Refuse),
             crate::auth::guard,
@@ -175,7 +182,7 @@ async fn wrong_method(State(api): State<Api>, method: Method, request: Request) 
     }
     let served = match path {
         "/bars" => "GET or POST",
-        "/ticks" => "POST",
+        "/ticks" | "/costs/recompute" => "POST",
         _ if deployments::is_path(path) => deployments::methods(path),
         _ if path.starts_with("/admin/") => admin::methods(path),
         _ => "GET",

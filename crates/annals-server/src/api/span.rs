@@ -1,10 +1,14 @@
 //! A span as JSON.
 
+mod summary;
+
 use annals_record::{Json, Timestamp};
 use annals_telemetry::{Span, SpanKind, StatusCode};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+
+pub(super) use summary::SpanSummaryJson;
 
 /// A span. What is absent is left out. The first fields are InferTrace's.
 #[derive(Serialize, ToSchema)]

@@ -11,7 +11,8 @@ use super::{
     page::page,
     parameters::{Parameters, PathText, count, time},
     problem::Problem,
-    span::SpanJson,
+    span::{SpanJson, SpanSummaryJson},
+    traces::TraceRowJson,
 };
 
 /// Spans of a listing at most.
@@ -21,6 +22,9 @@ const MAX_LIMIT: u64 = 10_000;
 #[derive(Serialize, ToSchema)]
 pub(super) struct TraceJson {
     trace_id: String,
+    /// What is known of the trace as a whole; absent for one whose spans came past the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<TraceRowJson>,
     /// By start to the nanosecond, then by id.
     spans: Vec<SpanJson>,
 }
@@ -49,8 +53,11 @@ pub(super) async fn get_trace(
         }
     }
     let spans: Vec<Span> = found?;
+    let trace_id = spans.first().map_or(id, |span| span.trace_id.clone());
+    let summary = api.spans().trace(&trace_id).await?;
     Ok(Json(TraceJson {
-        trace_id: spans.first().map_or(id, |span| span.trace_id.clone()),
+        trace_id,
+        summary: summary.map(TraceRowJson::from),
         spans: spans.into_iter().map(SpanJson::from).collect(),
     }))
 }
@@ -88,6 +95,8 @@ pub(super) struct Listing {
     limit: Option<String>,
     /// newest (first, the default) or oldest
     order: Option<String>,
+    /// all (the default), or summary: without tags, events, links, resource and scope, which may be large and are then not read
+    fields: Option<String>,
     /// Go on behind the page whose header Annals-Next-Cursor said this
     cursor: Option<String>,
 }
@@ -121,6 +130,17 @@ pub(super) async fn list_spans(
         order,
         after: listing.cursor,
     };
+    let is_summary = match listing.fields.as_deref() {
+        None | Some("all") => false,
+        Some("summary") => true,
+        Some(other) => return Err(Problem::parameter("fields", other, "all or summary")),
+    };
+    if is_summary {
+        let found = api.spans().list_summaries(filter).await?;
+        let spans: Vec<SpanSummaryJson> =
+            found.rows.into_iter().map(SpanSummaryJson::from).collect();
+        return Ok(page(&spans, &asked, found.next));
+    }
     let found = api.spans().list_spans(filter).await?;
     let spans: Vec<SpanJson> = found.rows.into_iter().map(SpanJson::from).collect();
     Ok(page(&spans, &asked, found.next))

@@ -34,8 +34,11 @@ pub(super) async fn index() -> Json<Index> {
         server: concat!("annals ", env!("CARGO_PKG_VERSION")),
         see: vec![
             "/spans?limit=10",
+            "/traces",
             "/traces/{id}",
             "/models",
+            "/costs?by=model&since=30d",
+            "/costs/prices",
             "/models/{name}/latency?window=5m",
             "/models/{name}/regression",
             "/models/{name}/analysis",
@@ -139,6 +142,7 @@ pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     let _ = tokio::time::timeout(POOL_WITHIN, api.spans().store().health()).await;
     crate::metrics::infertrace_queue(api.roads.infertrace.held());
     crate::metrics::feed(&api.roads.ticks);
+    api.roads.cache.report();
     (
         [(
             header::CONTENT_TYPE,

@@ -42,6 +42,7 @@ async fn every_path_is_described_and_every_reference_leads_somewhere() {
         "/version",
         "/metrics",
         "/spans",
+        "/traces",
         "/traces/{id}",
         "/models",
         "/models/{name}/latency",

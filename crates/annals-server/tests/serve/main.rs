@@ -36,3 +36,4 @@ mod starting;
 mod stopping;
 mod ticks;
 mod tls;
+mod traces;
