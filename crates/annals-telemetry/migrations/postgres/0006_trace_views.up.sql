@@ -190,6 +190,10 @@ BEGIN
     UPDATE spans SET events = COALESCE(events, '[]') || event
     WHERE trace_id = target.trace_id AND span_id = target.span_id AND start_time = target.start_time
         AND NOT COALESCE(events, '[]') @> jsonb_build_array(jsonb_build_object('id', NEW.id));
+    IF FOUND THEN
+        -- Whoever remembers the trace knows by this that it is another one.
+        UPDATE traces SET updated_at = clock_timestamp() WHERE id = target.id;
+    END IF;
     RETURN NEW;
 END
 $$;

@@ -143,6 +143,11 @@ fn failed<E: Into<DriverError>>() -> impl FnOnce(E) -> StoreError {
     StoreError::statement("appending events to spans")
 }
 
+/// Whoever remembers a trace knows by this that it is another one. Rows are locked in the order in which batches of spans
+/// lock them.
+const CHANGED: &str = "UPDATE {traces} SET updated_at = clock_timestamp()
+    WHERE id IN (SELECT id FROM {traces} WHERE trace_id = ANY($1) ORDER BY id FOR UPDATE)";
+
 /// Appends to spans, in the order of their keys, so that none of several waits in a circle.
 struct Append {
     spans: Vec<(String, String, Timestamp, Vec<Value>)>,
@@ -158,6 +163,8 @@ impl Work for Append {
         names: &'a Names,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
+            let mut traces: Vec<String> = self.spans.iter().map(|span| span.0.clone()).collect();
+            traces.dedup();
             for (trace, span, start, events) in self.spans {
                 sqlx::query(names.statement(include_str!("append.postgres.sql")))
                     .bind(trace)
@@ -168,6 +175,11 @@ impl Work for Append {
                     .await
                     .map_err(failed())?;
             }
+            sqlx::query(names.statement(CHANGED))
+                .bind(traces)
+                .execute(connection)
+                .await
+                .map_err(failed())?;
             Ok(())
         }
         .boxed()
@@ -181,6 +193,8 @@ impl Work for Append {
         let append = || -> Result<(), rusqlite::Error> {
             let read = names.statement("SELECT events FROM {spans} WHERE trace_id = $1 AND span_id = $2 AND start_time = $3");
             let write = names.statement("UPDATE {spans} SET events = $4 WHERE trace_id = $1 AND span_id = $2 AND start_time = $3");
+            let changed =
+                names.statement("UPDATE {traces} SET updated_at = $2 WHERE trace_id = $1");
             for (trace, span, start, events) in &self.spans {
                 let start = start.unix_micros();
                 let there: Option<String> = connection
@@ -190,6 +204,9 @@ impl Work for Append {
                     connection
                         .prepare_cached(write.as_str())?
                         .execute((trace, span, start, column))?;
+                    connection
+                        .prepare_cached(changed.as_str())?
+                        .execute((trace, Timestamp::now().unix_micros()))?;
                 }
             }
             Ok(())
