@@ -33,7 +33,7 @@ impl Export {
         assert_eq!(decoded.refused, [], "spans that a server takes");
         Self {
             message,
-            rows: decoded.spans,
+            rows: decoded.records,
         }
     }
 }
