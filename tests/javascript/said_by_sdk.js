@@ -15,7 +15,10 @@ const PROMOTED = {
     input_tokens: 1200,
     output_tokens: 350,
     conversation_id: "conversation-1",
+    token_convention: "included",
+    finish_reason: "stop",
     cost: 0.0145,
+    cost_source: "reported",
   },
   "infer by InferTrace": {
     model_name: "llama-70b",

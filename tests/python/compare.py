@@ -114,6 +114,8 @@ def row(span):
         "model_name", "model_version", "batch_size", "input_tokens", "output_tokens",
         "gpu_utilization", "provider", "gen_ai_operation", "request_model", "response_model",
         "cached_tokens", "reasoning_tokens", "time_to_first_token_nanos", "conversation_id", "cost",
+        "user_id", "cache_write_tokens", "token_convention", "finish_reason", "response_id",
+        "tool_name", "agent_name", "cost_source",
     ]:
         row[column] = promoted.get(column)
     return row

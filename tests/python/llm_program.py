@@ -67,6 +67,7 @@ def langfuse(provider, exporter):
         tracer_provider=provider,
         span_exporter=exporter,
         flush_at=1,
+        should_export_span=lambda _: True,  # the roots too, which are not its own
     )
     return lambda: propagate_attributes(session_id="conversation-1", user_id="user-1")
 

@@ -17,14 +17,18 @@ PROMOTED = {
         "reasoning_tokens": 120,
         "time_to_first_token_nanos": 250_000_000,
         "conversation_id": "conversation-1",
+        "token_convention": "included",
+        "finish_reason": "stop",
         "cost": 0.0145,
+        "cost_source": "reported",
     },
     "LLM by OpenInference": {
-        "gen_ai_operation": "LLM",
+        "gen_ai_operation": "chat",
         "provider": "anthropic",
         "model_name": "claude",
         "input_tokens": 7,
         "output_tokens": 8,
+        "token_convention": "included",
         "conversation_id": "session-1",
     },
     "infer by InferTrace": {
@@ -33,6 +37,7 @@ PROMOTED = {
         "batch_size": 8,
         "input_tokens": 1,
         "output_tokens": 2,
+        "token_convention": "included",
         "gpu_utilization": 91.5,
     },
 }

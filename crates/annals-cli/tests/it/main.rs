@@ -18,6 +18,7 @@ mod event_order;
 mod event_server;
 mod event_transfer;
 mod lifecycle_commands;
+mod llm_dialects;
 mod outage;
 mod program;
 mod python_sdk;
