@@ -265,6 +265,12 @@ pub const SETTINGS: &[Setting] = &[
         "what the attributes begin with that become columns of deployment traces",
     ),
     Setting::new(
+        "PRICES_FILE",
+        &[],
+        "",
+        "file with prices of models (TOML), which go before those that the program was made with; read at the start and by POST /costs/recompute",
+    ),
+    Setting::new(
         "CACHE_BYTES",
         &[],
         "64MiB",
@@ -372,6 +378,8 @@ pub struct ServerConfig {
     pub deployments: DeploymentsConfig,
     /// What is remembered.
     pub cache: CacheConfig,
+    /// A file with prices of models.
+    pub prices: Option<PathBuf>,
     /// How long a stop may take.
     pub shutdown_timeout: Duration,
 }
@@ -534,6 +542,7 @@ impl ServerConfig {
             events: EventsConfig::from_sources(sources)?,
             deployments: DeploymentsConfig::from_sources(sources)?,
             cache: CacheConfig::from_sources(sources)?,
+            prices: file("PRICES_FILE")?,
             shutdown_timeout: sources.duration("SHUTDOWN_TIMEOUT")?,
         })
     }

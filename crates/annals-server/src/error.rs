@@ -51,6 +51,9 @@ pub enum Error {
         "HTTP_ADDR, OTLP_GRPC_ADDR and OTLP_HTTP_ADDR are all off, so there is nothing to serve"
     )]
     NothingToServe,
+    /// The prices of models cannot be used.
+    #[error(transparent)]
+    Prices(#[from] annals_telemetry::cost::PriceError),
     /// A certificate or its key cannot be used.
     #[error("{name} is {path}, which cannot be used", path = path.display())]
     Certificate {

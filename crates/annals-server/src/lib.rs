@@ -39,6 +39,7 @@ pub mod otlp;
 mod otlp_export;
 mod otlp_http;
 mod packed;
+mod prices;
 mod refusal;
 mod roads;
 pub mod server;

@@ -1,10 +1,11 @@
 //! Models: which there are, how fast they are, whether they became slower, and what was unusual.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use annals_record::Timestamp;
 use annals_telemetry::{
-    Anomaly, AnomalyKind, LatencyWindow, Model, RegressionAlert, RegressionRule, Verdict,
+    Anomaly, AnomalyKind, LatencyWindow, Model, RegressionAlert, RegressionRule, Verdict, cost,
+    usage::{UsageBy, UsageGroup, UsageQuery},
 };
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -59,11 +60,62 @@ pub(super) struct ModelJson {
     /// To the microsecond.
     #[schema(format = DateTime)]
     last_seen: String,
+    /// Who served most calls of it; absent where no call said, as is the rest where there was no call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<String>,
+    /// Calls in the hours that the window touches, as with tokens and cost; see /costs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calls: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_tokens: Option<u64>,
+    /// In US dollars, of the calls whose cost is known; absent when it is of none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<f64>,
 }
 
-impl From<Model> for ModelJson {
-    fn from(model: Model) -> Self {
+/// What a model was used for, at all its providers.
+#[derive(Debug, Default)]
+struct Used {
+    /// That of most calls, and how many they are.
+    provider: (u64, Option<String>),
+    calls: u64,
+    input_tokens: u64,
+    output_tokens: u64,
+    cost_nanos: Option<i64>,
+}
+
+/// Usage by model.
+fn used(groups: Vec<UsageGroup>) -> HashMap<String, Used> {
+    let mut models: HashMap<String, Used> = HashMap::new();
+    for UsageGroup { model, provider, usage, .. } in groups {
+        let used = models.entry(model.unwrap_or_default()).or_default();
+        let provider = provider.filter(|provider| !provider.is_empty());
+        if usage.calls > used.provider.0 && provider.is_some() {
+            used.provider = (usage.calls, provider);
+        }
+        used.calls += usage.calls;
+        used.input_tokens = used.input_tokens.saturating_add(usage.input_tokens);
+        used.output_tokens = used.output_tokens.saturating_add(usage.output_tokens);
+        used.cost_nanos = match (used.cost_nanos, usage.cost_nanos) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (a, b) => a.or(b),
+        };
+    }
+    models
+}
+
+impl ModelJson {
+    fn of(model: Model, used: Option<Used>) -> Self {
+        let has_calls = used.is_some();
+        let used = used.unwrap_or_default();
         Self {
+            provider: used.provider.1,
+            calls: has_calls.then_some(used.calls),
+            input_tokens: has_calls.then_some(used.input_tokens),
+            output_tokens: has_calls.then_some(used.output_tokens),
+            cost: used.cost_nanos.map(cost::dollars),
             versions: model.versions,
             span_count: model.span_count,
             error_count: model.error_count,
@@ -95,10 +147,21 @@ pub(super) async fn list_models(
     let to = time("until", asked.until.as_deref())?.unwrap_or_else(Timestamp::now);
     let from = to - length;
     let models = api.spans().models(from, to).await?;
+    let usage = UsageQuery {
+        limit: 10_000,
+        ..UsageQuery::new(from, to).by(&[UsageBy::Model, UsageBy::Provider])
+    };
+    let mut used = used(api.spans().usage(&usage).await?.groups);
     Ok(Json(ModelsJson {
         window_start: from.to_string(),
         window_end: to.to_string(),
-        models: models.into_iter().map(ModelJson::from).collect(),
+        models: models
+            .into_iter()
+            .map(|model| {
+                let used = used.remove(&model.model_name);
+                ModelJson::of(model, used)
+            })
+            .collect(),
     }))
 }
 
