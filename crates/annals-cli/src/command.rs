@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 pub(crate) use crate::{
     bars::command::BarsCommand,
     deployments::command::DeploymentsCommand,
+    costs::CostsArgs,
     doctor::DoctorArgs,
     events::command::{EventsCommand, ExportArgs, ImportArgs},
     lifecycle::command::{ChunksCommand, DeleteArgs, PolicyCommand, SomeTableArg},
@@ -115,6 +116,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: TracesCommand,
     },
+    /// What models were used for, and what it cost: by model, provider, service, user, conversation, day and hour
+    #[command(
+        after_help = "First steps:\n  annals costs                                what each model cost in the last 30 days\n  annals costs --by user,model --since 7d     who spent it\n  annals costs prices --model gpt-4o          what a call costs, in US dollars per million tokens\n  annals costs recompute --since 30d --dry-run"
+    )]
+    Costs(CostsArgs),
     /// Deployment traces: why something was deployed, or was not, and what became of it
     #[command(
         after_help = "First steps:\n  annals deployments list                       what was reconciled, newest first\n  annals deployments show TRACE                 one of them as a tree, with what CI did\n  annals deployments why web-production-api     why a target is not deployed\n\nThe workspace is --workspace or ANNALS_WORKSPACE, and may be left out where there is exactly one."

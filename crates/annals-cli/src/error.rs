@@ -56,6 +56,10 @@ pub(crate) enum CliError {
         flag: &'static str,
         source: TimeError,
     },
+    #[error(transparent)]
+    Prices(#[from] annals_telemetry::cost::PriceError),
+    #[error("--until is not after --since: give the earlier time to --since")]
+    UntilBeforeSince,
     #[error("--end is before --start: give the earlier time to --start")]
     EndBeforeStart,
     #[error("--until is before --from: give the earlier time to --from")]

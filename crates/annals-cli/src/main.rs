@@ -3,6 +3,7 @@
 mod arguments;
 mod bars;
 mod command;
+mod costs;
 mod database;
 mod dead_letters;
 mod demo;
@@ -82,6 +83,7 @@ async fn run(cli: Cli, is_asked_to_serve: bool) -> Result<ExitCode, CliError> {
             return dead_letters::run(database, command, json).await;
         }
         Command::Traces { command } => traces::run(database, command, json).await?,
+        Command::Costs(args) => costs::run(database, args, json).await?,
         Command::Trace { command } => trace::run(database, command, json).await?,
         Command::Deployments { workspace, command } => {
             deployments::run(database, workspace, command, json).await?;

@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader, IsTerminal as _, Read as _},
     path::Path,
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,7 +14,8 @@ use annals_telemetry::{Span, SpanStore as _, Spans, SpansOptions};
 
 use crate::{
     command::{DatabaseArgs, SpansCommand},
-    database::connect,
+    costs::price_list,
+    database::{connect, sources},
     error::{CliError, with_causes},
     output::{print_json, print_line},
 };
@@ -43,8 +45,10 @@ pub(crate) async fn run(
     json: bool,
 ) -> Result<ExitCode, CliError> {
     let SpansCommand::Import { file } = command;
+    let prices = price_list(&sources(args)?)?;
     let store = connect(args).await?;
-    let spans = Spans::new(store, SpansOptions::default()).await?;
+    let options = SpansOptions::default().with_prices(Arc::new(prices));
+    let spans = Spans::new(store, options).await?;
     let imported = import(&spans, file).await;
     let report = spans.shutdown(Duration::from_secs(30)).await;
     let imported = imported?;
