@@ -120,7 +120,6 @@ TOLD = {
     },
     "openinference": {
         "": SOMEBODY | {"response_id": None},
-        # Only an integer as it is in the answer; a stream's is the same.
     },
     "openllmetry": {
         # Of streams it does not pass reasoning tokens on.
@@ -152,13 +151,12 @@ def get(url):
 
 
 def spans_of(http, trace):
-    """The spans of a trace, once its root is there."""
+    """The spans of a trace and its summary, once its root is there."""
     for _ in range(200):
         try:
             answer = get(f"http://{http}/traces/{trace}")
-            spans = answer["spans"]
-            if any("parent_span_id" not in span for span in spans):
-                return spans, answer
+            if any("parent_span_id" not in span for span in answer["spans"]):
+                return answer["spans"], answer["summary"]
         except urllib.error.HTTPError as error:
             if error.code != 404:
                 raise
@@ -197,16 +195,30 @@ def is_call(span):
     return span.get("gen_ai_operation") in operations
 
 
-def check(http, library, case, trace):
-    spans, answer = spans_of(http, trace)
-    if case == "agent":
-        return check_agent(spans)
+def check(library, case, spans, summary):
+    """What is not as it should be."""
     calls = [span for span in spans if is_call(span)]
+    wrong = list(check_sums("its trace", calls, summary, "model_calls"))
+    if case == "agent":
+        return wrong + check_agent(spans)
     if case == "tools":
-        return check_tools(spans, calls)
+        return wrong + check_tools(spans, calls)
     if len(calls) != 1:
         return [f"{len(calls)} calls of a model among {[s['operation_name'] for s in spans]}"]
-    return list(differences(calls[0], expected(library, case)))
+    return wrong + list(differences(calls[0], expected(library, case)))
+
+
+def check_sums(where, calls, sums, name_of_calls):
+    """Sums are those of the calls: what surrounds a call repeats its tokens."""
+    wanted = {name_of_calls: len(calls)}
+    for column in ["input_tokens", "output_tokens"]:
+        wanted[column] = sum(call.get(column, 0) for call in calls)
+    for name, number in wanted.items():
+        if sums.get(name) != number:
+            yield f"{name} of {where} is {sums.get(name)!r}, not {number}"
+    cost = sum(call.get("cost", 0) for call in calls)
+    if abs(sums.get("cost", 0) - cost) > 1e-12:
+        yield f"cost of {where} is {sums.get('cost')!r}, not {cost}"
 
 
 def check_agent(spans):
@@ -235,11 +247,17 @@ def main(http, otlp_http, node=None):
     wrong = []
     for library, command in commands.items():
         run = subprocess.run([*command, models, otlp_http], stdout=subprocess.PIPE, check=True)
-        traces = json.loads(run.stdout)
+        traces, calls = json.loads(run.stdout), []
         for case, trace in traces.items():
-            for difference in check(http, library, case, trace):
+            spans, summary = spans_of(http, trace)
+            calls += filter(is_call, spans)
+            for difference in check(library, case, spans, summary):
                 wrong.append(f"{library}, {case}: {difference}")
-        print(f"{library}: {len(traces)} calls are as they should be" if not wrong else library)
+        groups = get(f"http://{http}/costs?by=service")["groups"]
+        of_service = next((group for group in groups if group["service"] == library), {})
+        wrong += (f"{library}, {sums}" for sums in check_sums("/costs", calls, of_service, "calls"))
+        if not wrong:
+            print(f"{library}: {len(traces)} calls are as they should be")
     if wrong:
         sys.exit("\n".join(wrong))
 
