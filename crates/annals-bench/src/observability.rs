@@ -7,6 +7,9 @@
 //! | [`place`] | where it is measured |
 //! | [`writing`], [`fill`] | writing by the library, and filling a database |
 //! | [`ingest`] | everything switched on against `\copy` of the same tables |
+//! | [`indexes`] | what each index of `traces` costs |
+//! | [`mapping`] | from OTLP to spans |
+//! | [`questions`], [`reads`] | what is asked, and what it took |
 //! | [`told`] | all of it as tables |
 //!
 //! The plan ends now, since windows that nobody has said end now.
@@ -14,12 +17,19 @@
 mod agents;
 mod bodies;
 mod fill;
+mod indexes;
 mod ingest;
+mod mapping;
 mod place;
 mod plan;
+mod questions;
+mod reads;
 mod told;
 mod writing;
 
+use std::sync::Arc;
+
+use annals_cache::{Cache, CacheOptions};
 use annals_record::Timestamp;
 use annals_testkit::server::Flavor;
 
@@ -27,6 +37,7 @@ use crate::{Options, report::Report};
 use ingest::Load;
 use place::Place;
 use plan::{DAYS, Plan};
+use writing::{Kept, Road};
 
 pub(crate) async fn run(options: &Options, report: &mut Report) {
     let plan = Plan {
@@ -36,6 +47,7 @@ pub(crate) async fn run(options: &Options, report: &mut Report) {
         days: DAYS,
     };
     told::introduce(report, &plan);
+    told::mapping(report, &mapping::measure(plan));
     let mut load = Load::new(options.rows, plan.end);
     for flavor in [Flavor::Postgres, Flavor::Timescale] {
         let place = Place::own(flavor).await;
@@ -43,6 +55,11 @@ pub(crate) async fn run(options: &Options, report: &mut Report) {
         report.server(version.clone());
         let contest = ingest::measure(options, &place, &mut load).await;
         told::ingest(report, options, &version, &contest);
+        // `traces` is an ordinary table on every server.
+        if let Some(bed) = place.bed.as_ref().filter(|_| flavor == Flavor::Postgres) {
+            let measured = indexes::measure(options, bed, &load).await;
+            told::indexes(report, options, &version, &measured);
+        }
         month(report, &version, &place, plan).await;
         place.end().await;
     }
@@ -64,5 +81,24 @@ pub(crate) async fn run(options: &Options, report: &mut Report) {
 async fn month(report: &mut Report, version: &str, place: &Place, plan: Plan) {
     let (spans, filled) = fill::fill(place, plan).await;
     told::filled(report, version, &filled);
+    let spans = Arc::new(spans);
+    let times = reads::time(&spans, plan, questions::all()).await;
+    told::reads(report, version, &times);
+    writing::end(&spans).await;
+    // Traces are finished some seconds after their last span was stored.
+    let road = Road::one(Kept::All);
+    let spans = Arc::new(
+        road.open_with(
+            place.store().await,
+            Some(Cache::new(CacheOptions::default())),
+        )
+        .await,
+    );
+    let times = reads::time(&spans, plan, questions::remembered()).await;
+    told::reads(
+        report,
+        &format!("{version}, with the cache of finished traces in process"),
+        &times,
+    );
     writing::end(&spans).await;
 }

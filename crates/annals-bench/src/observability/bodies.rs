@@ -9,8 +9,8 @@ const BODIES: usize = 256;
 const SHORTEST: f64 = 4_000.0;
 const LONGEST: f64 = 50_000.0;
 
-/// Words that there are. Text of them becomes about half as large when it is compressed, as English does.
-const WORDS: usize = 2_000;
+/// Words that there are. Text of them becomes a third as large when it is compressed, as prompts do that repeat themselves.
+const WORDS: usize = 600;
 
 const SYLLABLES: [&str; 24] = [
     "an", "be", "con", "der", "en", "for", "ge", "hi", "in", "ka", "li", "men", "nor", "ord",

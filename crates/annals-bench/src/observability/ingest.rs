@@ -27,6 +27,8 @@ pub(super) enum How {
     /// `\copy` of `spans` alone.
     CopySpans,
     Library(Road),
+    /// The same, and no span is a call of a model: usage and prices have nothing to do.
+    WithoutCalls(Road),
 }
 
 /// Rows to write, and files of what is in the tables when they are written.
@@ -55,6 +57,19 @@ impl Load {
         }
     }
 
+    /// The rows without what may be large.
+    pub(super) fn bare(&self) -> Vec<Span> {
+        let mut rows = self.rows.clone();
+        for span in &mut rows {
+            span.tags = None;
+            span.resource = None;
+            span.events = None;
+            // Nor are they calls, so that usage has nothing to do.
+            span.gen_ai_operation = span.gen_ai_operation.take().map(|_| "chain".to_owned());
+        }
+        rows
+    }
+
     fn file(&self, table: &str) -> PathBuf {
         self.files.path().join(format!("{table}.copy"))
     }
@@ -79,7 +94,8 @@ impl Load {
         let turn = match how {
             How::Copy => bed.metered(self.copy(place, &TABLES)).await,
             How::CopySpans => bed.metered(self.copy(place, &TABLES[..1])).await,
-            How::Library(road) => bed.metered(self.write(place, road, call_rows)).await,
+            How::Library(road) => bed.metered(self.write(place, road, call_rows, false)).await,
+            How::WithoutCalls(road) => bed.metered(self.write(place, road, call_rows, true)).await,
         };
         self.check(place, how).await;
         turn
@@ -95,9 +111,14 @@ impl Load {
     }
 
     /// By one task, some calls in flight. Copies are made and the writer is started before the clock.
-    async fn write(&self, place: &Place, road: Road, call_rows: usize) -> Turn {
+    async fn write(&self, place: &Place, road: Road, call_rows: usize, is_chained: bool) -> Turn {
         let spans = road.open(place.store().await).await;
-        let calls: Vec<Vec<Span>> = self.rows.chunks(call_rows).map(<[Span]>::to_vec).collect();
+        let mut calls: Vec<Vec<Span>> = self.rows.chunks(call_rows).map(<[Span]>::to_vec).collect();
+        if is_chained {
+            let spans = calls.iter_mut().flatten();
+            let of_models = spans.filter(|span| span.gen_ai_operation.as_deref() == Some("chat"));
+            of_models.for_each(|span| span.gen_ai_operation = Some("chain".to_owned()));
+        }
         let clock = Clock::start();
         let written = writing::write(&spans, stream::iter(calls)).await;
         let turn = clock.stop(self.rows.len());

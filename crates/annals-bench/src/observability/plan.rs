@@ -77,6 +77,16 @@ pub(super) const MODELS: [(&str, &str, &str); 20] = [
 pub(super) const RARE_MODEL: (&str, &str, &str) =
     ("perplexity", "sonar-deep-research", "sonar-deep-research");
 
+/// The model that everybody asked for the first third of the time, where they ask another now.
+pub(super) const RETIRED_MODEL: (&str, &str, &str) =
+    ("openai", "gpt-4-turbo", "gpt-4-turbo-2024-04-09");
+
+/// The place among models of that which came instead.
+const SUCCESSOR: usize = 3;
+
+/// Of so many traces of a conversation one is another agent's work, by another model.
+const OTHER: u8 = 10;
+
 /// Which traces to make.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
@@ -156,19 +166,27 @@ impl Plan {
     pub(super) fn about(&self, number: u64) -> About {
         let mut rng = Rng::with_seed(!number);
         let conversation = self.conversation_of(number);
+        // A conversation is with one agent, by one model, but for a few of its traces.
+        let mut usual = Rng::with_seed(conversation ^ 1 << 43);
+        let source = if rng.u8(..OTHER) == 0 {
+            &mut rng
+        } else {
+            &mut usual
+        };
+        let service = skewed(source, SERVICES.len());
+        let model = match skewed(source, MODELS.len()) {
+            SUCCESSOR if number < self.traces / 3 => RETIRED_MODEL,
+            place => MODELS[place],
+        };
         let is_rare = number % self.rare_every() == self.rare_every() / 2;
         About {
             trace_id: trace_id(number),
             began: self.at(number),
             size: self.size(&mut rng),
-            service: skewed(&mut rng, SERVICES.len()),
+            service,
             user: user_of(conversation),
             conversation: conversation_id(conversation),
-            model: if is_rare {
-                RARE_MODEL
-            } else {
-                MODELS[skewed(&mut rng, MODELS.len())]
-            },
+            model: if is_rare { RARE_MODEL } else { model },
             fails: rng.u64(..FAILS) == 0,
             seed: rng.u64(..),
         }

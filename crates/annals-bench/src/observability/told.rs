@@ -2,14 +2,17 @@
 
 use super::{
     fill::Filled,
+    indexes::{Indexed, Measured},
     ingest::How,
+    mapping::Mapping,
     plan::{CONVERSATIONS, DAYS, MODELS, Plan, SERVICES, USERS},
+    reads::Timed,
 };
 use crate::{
     Options,
     bed::SETTINGS,
-    measure::Contest,
-    report::{Report, thousands, two_digits},
+    measure::{Contest, Turn},
+    report::{Report, median, spread, thousands, two_digits, verdict},
 };
 
 pub(super) fn introduce(report: &mut Report, plan: &Plan) {
@@ -75,4 +78,97 @@ pub(super) fn filled(report: &mut Report, version: &str, filled: &Filled) {
         })
         .collect();
     report.table(&["table", "rows, MB", "indexes, MB", "bytes a span"], &rows);
+}
+
+pub(super) fn reads(report: &mut Report, state: &str, times: &[Timed]) {
+    report.paragraph(&format!(
+        "**Asking**, {state}: milliseconds of up to 200 askings with parameters of their own, each asked twice, of which the \
+         second counts. A page has 50 traces, or what there is. A question that nothing answers says what looking costs.",
+    ));
+    let rows: Vec<Vec<String>> = (times.iter())
+        .map(|timed| {
+            let goal = timed.goal.millis();
+            vec![
+                timed.name.to_owned(),
+                thousands(timed.rows),
+                two_digits(timed.median),
+                two_digits(timed.p99),
+                thousands(timed.askings as f64),
+                goal.map_or_else(String::new, |goal| {
+                    verdict(timed.median < goal, &format!("< {goal} ms"))
+                }),
+            ]
+        })
+        .collect();
+    let head = [
+        "what",
+        "rows",
+        "median, ms",
+        "99 of 100, ms",
+        "askings",
+        "goal, median",
+    ];
+    report.table(&head, &rows);
+    let with_goal = times
+        .iter()
+        .filter_map(|timed| Some(timed.median < timed.goal.millis()?));
+    let met: Vec<bool> = with_goal.collect();
+    report.paragraph(&format!(
+        "{} of {} goals are met.",
+        met.iter().filter(|met| **met).count(),
+        met.len(),
+    ));
+}
+
+pub(super) fn indexes(report: &mut Report, options: &Options, version: &str, measured: &Measured) {
+    report.paragraph(&format!(
+        "**What indexes of `traces` cost** on {version}: {} spans without attributes, ten a trace, into `spans` with its key alone \
+         and `traces` with its key and what is said; one connection, no usage. Microseconds are of the server's processor, for a \
+         trace, and beyond those of the key alone in the same round.",
+        thousands(options.rows as f64),
+    ));
+    let per_trace = |turn: &Turn| {
+        turn.server
+            .map_or(0.0, |server| server.as_secs_f64() * 1e6 / measured.traces)
+    };
+    let base = &measured.contest.turns[0];
+    let rows: Vec<Vec<String>> = (measured.contest.ways.iter().zip(&measured.contest.turns))
+        .map(|(way, turns)| {
+            let bytes = match way.how {
+                Indexed::Bare => 0.0,
+                Indexed::By(number) => measured.indexes[number].bytes,
+                Indexed::All => measured.indexes.iter().map(|index| index.bytes).sum(),
+            };
+            let beyond = turns
+                .iter()
+                .zip(base)
+                .map(|(turn, base)| per_trace(turn) - per_trace(base));
+            vec![
+                way.name.to_owned(),
+                spread(turns.iter().map(Turn::rate), thousands),
+                two_digits(median(&turns.iter().map(per_trace).collect::<Vec<_>>())),
+                spread(beyond, two_digits),
+                two_digits(bytes / measured.traces),
+            ]
+        })
+        .collect();
+    let head = [
+        "`traces` has",
+        "spans/s",
+        "server CPU, µs a trace",
+        "of it beyond the key's",
+        "bytes a trace",
+    ];
+    report.table(&head, &rows);
+}
+
+pub(super) fn mapping(report: &mut Report, mapping: &Mapping) {
+    report.paragraph(&format!(
+        "**From OTLP to spans**, on one thread, the same spans in requests of 512 ({} bytes a span): {} µs a span for decoding \
+         protobuf, {} µs for making spans of it (ids, attributes as JSON, the dialects of GenAI), {} µs for prices.",
+        thousands(mapping.bytes),
+        two_digits(mapping.decoding),
+        two_digits(mapping.mapping),
+        two_digits(mapping.pricing),
+    ));
 }

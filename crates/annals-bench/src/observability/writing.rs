@@ -2,8 +2,9 @@
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
+use annals_cache::Cache;
 use annals_store::{Store, WriterOptions};
-use annals_telemetry::{PriceList, Span, SpanStore as _, Spans, SpansOptions};
+use annals_telemetry::{PriceList, Span, SpanStore as _, Spans, SpansOptions, TraceCache};
 use futures_util::{Stream, StreamExt as _};
 
 /// Calls that wait for their answer at once: the writer always has the next batch.
@@ -37,6 +38,11 @@ impl Road {
     }
 
     pub(super) async fn open(self, store: Store) -> Spans {
+        self.open_with(store, None).await
+    }
+
+    /// With finished traces remembered in a cache.
+    pub(super) async fn open_with(self, store: Store, cache: Option<Cache>) -> Spans {
         let mut writer = WriterOptions::default();
         writer.connections = NonZeroUsize::new(self.connections).expect("a connection");
         if let Some(rows) = self.batch_rows {
@@ -48,12 +54,16 @@ impl Road {
             Kept::Nothing => options = options.with_directory(false),
             Kept::All => options = options.with_prices(Arc::new(prices())),
         }
+        if let Some(cache) = cache {
+            options = options.with_cache(TraceCache::new(cache));
+        }
         Spans::new(store, options).await.expect("a writer")
     }
 }
 
+/// Those that this program was made with, and none of a file.
 fn prices() -> PriceList {
-    PriceList::default()
+    PriceList::with_text("", "nothing").expect("a list")
 }
 
 /// Writes calls in their order and waits until each is committed. Gives the rows.
