@@ -7,7 +7,7 @@ mod reading;
 mod writing;
 
 use annals_record::{Json, Timestamp};
-use annals_store::Store;
+use annals_store::{Store, Written};
 use annals_telemetry::{
     MIGRATIONS, Metric, MetricDataPoint, MetricType, Metrics, MetricsOptions, Temporality,
     metric::Number,
@@ -66,4 +66,15 @@ pub(crate) fn numbers(
 /// Compared by what they show, for which NaN equals itself.
 pub(crate) fn shown<T: std::fmt::Debug>(values: &[T]) -> Vec<String> {
     values.iter().map(|value| format!("{value:?}")).collect()
+}
+
+/// Rows of which none may have been parked.
+pub(crate) trait Kept {
+    fn kept(self);
+}
+
+impl Kept for Written {
+    fn kept(self) {
+        assert_eq!(self.parked, 0);
+    }
 }

@@ -4,6 +4,6 @@
             SELECT 1 FROM json_each($4) AS conditions
             WHERE NOT EXISTS (
                 SELECT 1 FROM json_each(conditions.value) AS one, json_each(point.attributes) AS member
-                WHERE member.key = json_extract(one.value, '$.k')
-                    AND member.atom = json_extract(one.value, '$.v')
-                    AND (member.type IN ('true', 'false')) = (json_type(one.value, '$.v') IN ('true', 'false')))))
+                WHERE member.key = one.value ->> 'k'
+                    AND member.atom = one.value ->> 'v'
+                    AND (member.type IN ('true', 'false')) = (json_type(one.value -> 'v') IN ('true', 'false')))))

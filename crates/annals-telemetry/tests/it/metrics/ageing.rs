@@ -1,10 +1,13 @@
 //! Points as they age, and metrics that go with them.
 
 use annals_store::{Interval, lifecycle::Expiry};
-use annals_telemetry::{Metric, Metrics, life, metrics::Selection};
+use annals_telemetry::{
+    Metric, Metrics, life,
+    metrics::{MetricFilter, Selection},
+};
 use annals_testkit::{TestDatabase, on_community, on_every_backend};
 
-use super::{at, gauge, numbers, open};
+use super::{Kept as _, at, gauge, numbers, open};
 
 on_every_backend!(
     a_metric_goes_with_its_points_when_nobody_has_sent_any_since,
@@ -25,10 +28,13 @@ async fn expire(metrics: &Metrics) -> Expiry {
         .unwrap()
 }
 
-async fn names(database: &TestDatabase) -> Vec<String> {
-    let mut names = database.query("SELECT name FROM metrics").await;
-    names.sort();
-    names
+async fn names(metrics: &Metrics) -> Vec<String> {
+    let page = metrics.repository().list(MetricFilter::default()).await;
+    page.unwrap()
+        .rows
+        .into_iter()
+        .map(|metric| metric.name)
+        .collect()
 }
 
 async fn a_metric_goes_with_its_points_when_nobody_has_sent_any_since(database: TestDatabase) {
@@ -42,13 +48,14 @@ async fn a_metric_goes_with_its_points_when_nobody_has_sent_any_since(database: 
     metrics
         .insert_metrics(vec![old.clone(), both.clone(), young.clone()])
         .await
-        .unwrap();
+        .unwrap()
+        .kept();
     let mut points = numbers(&old, "{}", &[(DAY, 1.0)]);
     points.extend(numbers(&both, "{}", &[(DAY, 1.0), (19 * DAY, 2.0)]));
     points.extend(numbers(&young, "{}", &[(19 * DAY, 2.0)]));
-    metrics.insert_points(points).await.unwrap();
+    metrics.insert_points(points).await.unwrap().kept();
     expire(&metrics).await;
-    assert_eq!(names(&database).await, ["both", "young"]);
+    assert_eq!(names(&metrics).await, ["both", "young"]);
     assert_eq!(
         database
             .number("SELECT count(*) FROM metric_data_points")
@@ -57,20 +64,24 @@ async fn a_metric_goes_with_its_points_when_nobody_has_sent_any_since(database: 
     );
     // Who sends it again makes it again.
     let batch = vec![(old.clone(), numbers(&old, "{}", &[(19 * DAY, 3.0)]))];
-    metrics.write(batch).await.unwrap();
-    assert_eq!(names(&database).await, ["both", "old", "young"]);
+    metrics.write(batch).await.unwrap().kept();
+    assert_eq!(names(&metrics).await, ["both", "old", "young"]);
 }
 
 async fn a_metric_that_was_just_seen_stays_without_points(database: TestDatabase) {
     let metrics = open(&database).await;
     let metric = gauge("cpu");
     let points = numbers(&metric, "{}", &[(DAY, 1.0)]);
-    metrics.write(vec![(metric.clone(), points)]).await.unwrap();
+    metrics
+        .write(vec![(metric.clone(), points)])
+        .await
+        .unwrap()
+        .kept();
     expire(&metrics).await;
     // A process that knows it may be about to send more points of it.
-    assert_eq!(names(&database).await, ["cpu"]);
+    assert_eq!(names(&metrics).await, ["cpu"]);
     let points = numbers(&metric, "{}", &[(19 * DAY, 1.0)]);
-    metrics.write(vec![(metric, points)]).await.unwrap();
+    metrics.write(vec![(metric, points)]).await.unwrap().kept();
     let page = metrics
         .repository()
         .points(&Selection::of("cpu"), None, None)
@@ -92,7 +103,7 @@ fn compressed_points_answer_as_others() {
             (a.clone(), numbers(&a, r#"{"core":1}"#, &[(0, 4.0)])),
             (b.clone(), numbers(&b, "{}", &[(0, 8.0)])),
         ];
-        metrics.write(batch).await.unwrap();
+        metrics.write(batch).await.unwrap().kept();
         let before = super::aggregates::asked(&metrics, ("a", 0, 120), "sum", Some(60), None)
             .await
             .unwrap();
@@ -104,8 +115,7 @@ fn compressed_points_answer_as_others() {
         let store = metrics.store();
         let tables = life::tables(store.names()).into_iter();
         let table = tables
-            .filter(|table| table.label() == "metric_data_points")
-            .next()
+            .find(|table| table.label() == "metric_data_points")
             .unwrap();
         let life = store.lifecycle(table).at(at(20 * DAY));
         life.compress_chunks(&Interval::days(7), false, &mut |_| {})
@@ -140,7 +150,8 @@ fn compressed_points_answer_as_others() {
                 numbers(&a, r#"{"core":0}"#, &[(0, 1.0), (30, 3.0)]),
             )])
             .await
-            .unwrap();
+            .unwrap()
+            .kept();
         assert_eq!(
             database
                 .number("SELECT count(*) FROM metric_data_points")

@@ -9,7 +9,7 @@ use annals_telemetry::{
 };
 use annals_testkit::{TestDatabase, on_every_backend};
 
-use super::{at, counter, gauge, json, numbers, open};
+use super::{Kept as _, at, counter, gauge, json, numbers, open};
 
 on_every_backend!(
     a_gauge_is_put_together_by_bucket,
@@ -79,7 +79,7 @@ async fn a_gauge_is_put_together_by_bucket(database: TestDatabase) {
         "{}",
         &[(0, 1.0), (30, 2.0), (59, 6.0), (60, -4.0), (180, 8.0)],
     );
-    metrics.write(vec![(metric, points)]).await.unwrap();
+    metrics.write(vec![(metric, points)]).await.unwrap().kept();
     let window = ("cpu", 0, 180);
     for (aggregate, first, second) in [
         ("avg", 3.0, -4.0),
@@ -103,7 +103,7 @@ async fn means_are_weighted_by_points_and_never_means_of_means(database: TestDat
     let metric = gauge("cpu");
     let mut points = numbers(&metric, r#"{"core":0}"#, &[(0, 1.0), (1, 1.0), (2, 1.0)]);
     points.extend(numbers(&metric, r#"{"core":1}"#, &[(0, 5.0)]));
-    metrics.write(vec![(metric, points)]).await.unwrap();
+    metrics.write(vec![(metric, points)]).await.unwrap().kept();
     let answer = asked(&metrics, ("cpu", 0, 60), "avg", None, Some("none"))
         .await
         .unwrap();
@@ -123,7 +123,7 @@ async fn what_is_no_number_makes_a_sum_none_and_is_no_extreme(database: TestData
         (121, 1.0),
     ];
     let points = numbers(&metric, "{}", &values);
-    metrics.write(vec![(metric, points)]).await.unwrap();
+    metrics.write(vec![(metric, points)]).await.unwrap().kept();
     let window = ("cpu", 0, 180);
     let shown = async |aggregate: &str| {
         let found = one(&metrics, window, aggregate, Some(60)).await;
@@ -163,7 +163,7 @@ async fn a_cumulative_counter_tells_what_it_grew_by_over_restarts_and_gaps(datab
             (300, 70, 40),
         ],
     );
-    metrics.write(vec![(metric, points)]).await.unwrap();
+    metrics.write(vec![(metric, points)]).await.unwrap().kept();
     let window = ("requests", 0, 360);
     let grown = [
         (0, Some(6.0)),
@@ -186,7 +186,7 @@ async fn the_point_before_the_window_is_where_its_first_difference_begins(databa
         &metric,
         &[(0, -9_000, 100), (60, -9_000, 110), (120, -9_000, 125)],
     );
-    metrics.write(vec![(metric, points)]).await.unwrap();
+    metrics.write(vec![(metric, points)]).await.unwrap().kept();
     // Whatever it was before the first point is no growth of anybody's.
     assert_eq!(
         one(&metrics, ("requests", -600, 180), "sum", None).await,
@@ -206,7 +206,7 @@ async fn deltas_are_added(database: TestDatabase) {
     let metrics = open(&database).await;
     let metric = counter("requests", Temporality::Delta);
     let points = counted(&metric, &[(10, 0, 3), (20, 10, 4), (70, 60, 6)]);
-    metrics.write(vec![(metric, points)]).await.unwrap();
+    metrics.write(vec![(metric, points)]).await.unwrap().kept();
     let window = ("requests", 0, 120);
     let found = one(&metrics, window, "sum", Some(60)).await;
     assert_eq!(found, [(0, Some(7.0)), (60, Some(6.0))]);
@@ -225,7 +225,7 @@ async fn whole_numbers_beyond_2_to_the_53_keep_their_differences(database: TestD
             (20, 0, i64::MAX),
         ],
     );
-    metrics.write(vec![(metric, points)]).await.unwrap();
+    metrics.write(vec![(metric, points)]).await.unwrap().kept();
     assert_eq!(
         one(&metrics, ("bytes", 1, 60), "sum", None).await,
         [(1, Some(10.0))]
@@ -247,7 +247,7 @@ async fn series_are_put_together_by_an_attribute_of_theirs_or_of_their_resource(
         (a.clone(), numbers(&a, r#"{"core":1}"#, &[(0, 2.0)])),
         (b.clone(), numbers(&b, r#"{"core":0}"#, &[(0, 4.0)])),
     ];
-    metrics.write(batch).await.unwrap();
+    metrics.write(batch).await.unwrap().kept();
     let by = async |key: &str| {
         let answer = asked(&metrics, ("cpu", 0, 60), "sum", None, Some(key))
             .await
@@ -295,7 +295,8 @@ async fn what_makes_no_sense_is_refused_with_the_way_out(database: TestDatabase)
     metrics
         .insert_metrics(vec![gauge("cpu"), up_and_down, histogram])
         .await
-        .unwrap();
+        .unwrap()
+        .kept();
     for (name, aggregate, way_out) in [
         ("cpu", "rate", "it counts nothing; ask for avg"),
         ("cpu", "p95", "percentiles are of histograms"),
@@ -326,7 +327,7 @@ async fn too_many_buckets_or_groups_are_refused(database: TestDatabase) {
         MetricDataPoint::number(&metric, attributes, at(0), Number::Int(n)).unwrap()
     });
     let points = points.collect();
-    metrics.write(vec![(metric, points)]).await.unwrap();
+    metrics.write(vec![(metric, points)]).await.unwrap().kept();
     let error = asked(&metrics, ("cpu", 0, 60), "sum", None, None)
         .await
         .unwrap_err();
@@ -353,7 +354,7 @@ async fn a_point_that_records_nothing_is_not_counted(database: TestDatabase) {
     let mut points = numbers(&metric, "{}", &[(0, 1.0), (1, 9.0)]);
     points[1].flags = 1;
     points.push(MetricDataPoint::nothing(&metric, json("{}"), at(2)).unwrap());
-    metrics.write(vec![(metric, points)]).await.unwrap();
+    metrics.write(vec![(metric, points)]).await.unwrap().kept();
     for (aggregate, value) in [("count", 1.0), ("max", 1.0), ("last", 1.0)] {
         let found = one(&metrics, ("cpu", 0, 60), aggregate, None).await;
         assert_eq!(found, [(0, Some(value))], "{aggregate}");
@@ -376,7 +377,8 @@ async fn many_points_are_read_in_slices_and_none_twice(database: TestDatabase) {
         metrics
             .write(vec![(metric.clone(), points.collect())])
             .await
-            .unwrap();
+            .unwrap()
+            .kept();
     }
     let found = one(&metrics, ("requests", 0, 86_400), "sum", None).await;
     assert_eq!(found, [(0, Some(60_000.0))]);

@@ -7,6 +7,7 @@ use annals_telemetry::{
 use annals_testkit::{TestDatabase, on_every_backend};
 
 use super::{
+    Kept as _,
     aggregates::{asked, one},
     at, json, open,
 };
@@ -57,7 +58,7 @@ async fn cumulative_histograms_are_subtracted_and_those_of_series_added(database
         // Counting began anew.
         histogram(&metric, r#"{"road":"b"}"#, 130, [0, 1, 0, 0], 5.0),
     ];
-    metrics.write(vec![(metric, points)]).await.unwrap();
+    metrics.write(vec![(metric, points)]).await.unwrap().kept();
     let all = async |aggregate: &str| {
         let answer = asked(&metrics, ("took", 0, 180), aggregate, Some(60), Some("all"))
             .await
@@ -90,7 +91,7 @@ async fn delta_histograms_are_added_and_know_their_extremes(database: TestDataba
         histogram(&metric, "{}", 20, [0, 0, 2, 0], 60.0),
         histogram(&metric, "{}", 30, [0, 0, 0, 0], 0.0),
     ];
-    metrics.write(vec![(metric, points)]).await.unwrap();
+    metrics.write(vec![(metric, points)]).await.unwrap().kept();
     for (aggregate, value) in [
         ("count", 4.0),
         ("sum", 66.0),
@@ -127,7 +128,11 @@ async fn exponential_histograms_of_different_scales_are_added(database: TestData
         point(r#"{"a":1}"#, 1, 2, &[3, 3]),
         point(r#"{"a":2}"#, 0, 2, &[2]),
     ];
-    metrics.write(vec![(metric.clone(), points)]).await.unwrap();
+    metrics
+        .write(vec![(metric.clone(), points)])
+        .await
+        .unwrap()
+        .kept();
     let all = async |aggregate: &str| {
         let answer = asked(&metrics, ("took", 0, 60), aggregate, None, Some("all"))
             .await
@@ -154,7 +159,11 @@ async fn a_summary_tells_what_its_source_worked_out(database: TestDatabase) {
             .since(at(0))
     };
     let points = vec![point(10, 4, 8.0, 1.5), point(20, 6, 20.0, 2.5)];
-    metrics.write(vec![(metric.clone(), points)]).await.unwrap();
+    metrics
+        .write(vec![(metric.clone(), points)])
+        .await
+        .unwrap()
+        .kept();
     for (aggregate, value) in [
         ("p50", Some(2.5)),
         ("p99", None),
@@ -179,7 +188,7 @@ async fn histograms_without_anything_in_them_have_no_percentiles(database: TestD
         histogram(&metric, "{}", 10, [0; 4], 0.0),
         histogram(&metric, "{}", 20, [0; 4], 0.0),
     ];
-    metrics.write(vec![(metric, points)]).await.unwrap();
+    metrics.write(vec![(metric, points)]).await.unwrap().kept();
     for (aggregate, value) in [("p95", None), ("avg", None), ("count", Some(0.0))] {
         let found = one(&metrics, ("took", 0, 60), aggregate, None).await;
         assert_eq!(found, [(0, value)], "{aggregate}");

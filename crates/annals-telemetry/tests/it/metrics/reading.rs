@@ -8,7 +8,7 @@ use annals_telemetry::{
 use annals_testkit::{TestDatabase, on_every_backend};
 use serde_json::json as value;
 
-use super::{at, counter, gauge, json, number, numbers, open};
+use super::{Kept as _, at, counter, gauge, json, number, numbers, open};
 
 on_every_backend!(
     metrics_are_listed_by_what_is_asked_for,
@@ -41,7 +41,8 @@ async fn metrics_are_listed_by_what_is_asked_for(database: TestDatabase) {
             of("api", "cpu%_load", MetricType::Gauge),
         ])
         .await
-        .unwrap();
+        .unwrap()
+        .kept();
     let any = MetricFilter::default;
     let all = [
         "cpu%_load api",
@@ -113,7 +114,7 @@ async fn a_metric_that_changes_its_type_is_another_one_and_both_can_be_read(
         ),
         (after.clone(), vec![number(&after, "{}", 1, Number::Int(7))]),
     ];
-    metrics.write(batch).await.unwrap();
+    metrics.write(batch).await.unwrap().kept();
     let read = async |selection: Selection| {
         let page = metrics.repository().points(&selection, None, None).await;
         page.map(|page| page.points[0].as_number().unwrap())
@@ -159,7 +160,7 @@ async fn points_come_by_series_and_time_page_by_page(database: TestDatabase) {
     }
     let mut expected = points.clone();
     expected.sort_by_key(|point| (point.series_id, point.timestamp));
-    metrics.write(vec![(metric, points)]).await.unwrap();
+    metrics.write(vec![(metric, points)]).await.unwrap().kept();
     let selection = Selection::of("cpu");
     let (mut read, mut after) = (Vec::new(), None);
     loop {
@@ -194,7 +195,8 @@ async fn attributes_are_compared_by_value_and_type(database: TestDatabase) {
     metrics
         .write(vec![(metric.clone(), points.collect())])
         .await
-        .unwrap();
+        .unwrap()
+        .kept();
     let asked = async |attributes: &[(&str, Vec<serde_json::Value>)]| {
         let attributes = attributes
             .iter()
@@ -270,7 +272,7 @@ async fn a_window_begins_inclusive_and_ends_exclusive(database: TestDatabase) {
     let metrics = open(&database).await;
     let metric = gauge("cpu");
     let points = numbers(&metric, "{}", &[(0, 0.0), (1, 1.0), (2, 2.0)]);
-    metrics.write(vec![(metric, points)]).await.unwrap();
+    metrics.write(vec![(metric, points)]).await.unwrap().kept();
     let selection = Selection {
         since: Some(at(0)),
         until: Some(at(2)),
@@ -327,7 +329,7 @@ async fn the_newest_point_of_each_series_is_told(database: TestDatabase) {
             numbers(&b, r#"{"core":0}"#, &[(9, 4.0), (8, 5.0)]),
         ),
     ];
-    metrics.write(batch).await.unwrap();
+    metrics.write(batch).await.unwrap().kept();
     let page = metrics
         .repository()
         .latest(&Selection::of("cpu"), None)
@@ -361,7 +363,11 @@ async fn the_newest_point_of_each_series_is_told(database: TestDatabase) {
 
 async fn an_unknown_metric_is_an_error_that_says_so(database: TestDatabase) {
     let metrics = open(&database).await;
-    metrics.insert_metrics(vec![gauge("cpu")]).await.unwrap();
+    metrics
+        .insert_metrics(vec![gauge("cpu")])
+        .await
+        .unwrap()
+        .kept();
     let selection = Selection {
         service_name: Some("db".into()),
         ..Selection::of("cpu")
@@ -384,11 +390,16 @@ async fn a_metric_that_was_silent_before_the_window_is_no_unknown_one(database: 
     let metrics = open(&database).await;
     let mut metric = gauge("cpu");
     metric.last_seen = Metric::seen_at(at(0));
-    metrics.insert_metrics(vec![metric.clone()]).await.unwrap();
+    metrics
+        .insert_metrics(vec![metric.clone()])
+        .await
+        .unwrap()
+        .kept();
     metrics
         .insert_points(numbers(&metric, "{}", &[(0, 1.0)]))
         .await
-        .unwrap();
+        .unwrap()
+        .kept();
     let since = |days: i64| Selection {
         since: Some(at(days * 86_400)),
         ..Selection::of("cpu")

@@ -9,7 +9,7 @@ use annals_telemetry::{
 use annals_testkit::{TestDatabase, generate, on_every_backend};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 
-use super::{at, gauge, json, number, numbers, open, shown};
+use super::{Kept as _, at, gauge, json, number, numbers, open, shown};
 
 on_every_backend!(
     the_tables_are_what_the_records_say,
@@ -155,7 +155,7 @@ async fn what_is_sent_twice_is_there_once(database: TestDatabase) {
     }
     // Another program, which does not know what is there.
     let other = open(&database).await;
-    other.write(vec![(metric, points)]).await.unwrap();
+    other.write(vec![(metric, points)]).await.unwrap().kept();
     assert_eq!(
         database
             .number("SELECT count(*) FROM metric_data_points")
@@ -169,11 +169,19 @@ async fn a_metric_takes_over_what_may_change_and_keeps_when_it_was_seen(database
     let metrics = open(&database).await;
     let mut metric = gauge("cpu");
     metric.description = Some("old".into());
-    metrics.insert_metrics(vec![metric.clone()]).await.unwrap();
+    metrics
+        .insert_metrics(vec![metric.clone()])
+        .await
+        .unwrap()
+        .kept();
     let seen = metric.last_seen;
     metric.description = Some("new".into());
     metric.last_seen = TimestampMicros::default();
-    metrics.insert_metrics(vec![metric.clone()]).await.unwrap();
+    metrics
+        .insert_metrics(vec![metric.clone()])
+        .await
+        .unwrap()
+        .kept();
     let read = metrics
         .repository()
         .get_by_id(metric.id)
@@ -228,7 +236,8 @@ async fn metrics_and_points_can_be_inserted_by_themselves(database: TestDatabase
     metrics
         .insert_metrics(vec![metric.clone(), metric.clone()])
         .await
-        .unwrap();
+        .unwrap()
+        .kept();
     let points = numbers(&metric, "{}", &[(0, 1.0), (0, 1.0)]);
     assert_eq!(
         metrics
@@ -238,7 +247,7 @@ async fn metrics_and_points_can_be_inserted_by_themselves(database: TestDatabase
             .committed,
         2
     );
-    metrics.insert_points(points).await.unwrap();
+    metrics.insert_points(points).await.unwrap().kept();
     assert_eq!(
         database
             .number("SELECT count(*) FROM metric_data_points")
