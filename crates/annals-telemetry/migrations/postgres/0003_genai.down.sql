@@ -17,3 +17,12 @@ ALTER TABLE traces
 ALTER TABLE spans
     DROP COLUMN cost_source, DROP COLUMN agent_name, DROP COLUMN tool_name, DROP COLUMN response_id,
     DROP COLUMN finish_reason, DROP COLUMN token_convention, DROP COLUMN cache_write_tokens, DROP COLUMN user_id;
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_settings WHERE name = 'default_toast_compression') THEN
+        ALTER TABLE spans
+            ALTER COLUMN tags SET COMPRESSION DEFAULT,
+            ALTER COLUMN events SET COMPRESSION DEFAULT;
+    END IF;
+END
+$$;

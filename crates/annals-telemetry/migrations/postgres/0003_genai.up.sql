@@ -10,6 +10,18 @@ ALTER TABLE spans
     ADD COLUMN agent_name         TEXT,
     ADD COLUMN cost_source        TEXT;
 
+-- Prompts and answers are large, and lz4 packs and unpacks them several times as fast as what PostgreSQL does without
+-- being asked, for less than half as much again of their room. Values that are there stay as they are.
+DO $$
+BEGIN
+    IF 'lz4' = ANY (SELECT unnest(enumvals) FROM pg_settings WHERE name = 'default_toast_compression') THEN
+        ALTER TABLE spans
+            ALTER COLUMN tags SET COMPRESSION lz4,
+            ALTER COLUMN events SET COMPRESSION lz4;
+    END IF;
+END
+$$;
+
 ALTER TABLE traces
     ADD COLUMN user_id         TEXT,
     ADD COLUMN conversation_id TEXT,

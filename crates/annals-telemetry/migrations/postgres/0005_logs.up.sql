@@ -35,3 +35,14 @@ CREATE INDEX logs_trace_id_timestamp_idx ON logs (trace_id, timestamp DESC) WHER
 CREATE INDEX logs_arrival_idx ON logs (arrival);
 -- Few of all, and asked for alone.
 CREATE INDEX logs_errors_idx ON logs (timestamp DESC) WHERE severity_number >= 17;
+
+DO $$
+BEGIN
+    IF 'lz4' = ANY (SELECT unnest(enumvals) FROM pg_settings WHERE name = 'default_toast_compression') THEN
+        ALTER TABLE logs
+            ALTER COLUMN body SET COMPRESSION lz4,
+            ALTER COLUMN body_json SET COMPRESSION lz4,
+            ALTER COLUMN attributes SET COMPRESSION lz4;
+    END IF;
+END
+$$;
