@@ -16,6 +16,7 @@ mod bars_away;
 mod bars_refused;
 mod bars_rolled_up;
 mod client;
+mod costs;
 mod deployments;
 mod description;
 mod events;
