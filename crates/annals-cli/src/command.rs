@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use annals_record::{Timestamp, Uuid};
+use annals_record::Uuid;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub(crate) use crate::{
@@ -12,7 +12,9 @@ pub(crate) use crate::{
     doctor::DoctorArgs,
     events::command::{EventsCommand, ExportArgs, ImportArgs},
     lifecycle::command::{ChunksCommand, DeleteArgs, PolicyCommand, SomeTableArg},
+    metrics::command::MetricsCommand,
     trace::command::TraceCommand,
+    traces::command::TracesCommand,
     workspaces::{WorkspaceArg, WorkspacesCommand},
 };
 
@@ -111,7 +113,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: DeadLettersCommand,
     },
-    /// Read traces of telemetry
+    /// Find traces of telemetry, and look at them
     Traces {
         #[command(subcommand)]
         command: TracesCommand,
@@ -121,6 +123,11 @@ pub(crate) enum Command {
         after_help = "First steps:\n  annals costs                                what each model cost in the last 30 days\n  annals costs --by user,model --since 7d     who spent it\n  annals costs prices --model gpt-4o          what a call costs, in US dollars per million tokens\n  annals costs recompute --since 30d --dry-run"
     )]
     Costs(CostsArgs),
+    /// What programs measured: counters, gauges and histograms, and what they come to
+    Metrics {
+        #[command(subcommand)]
+        command: MetricsCommand,
+    },
     /// Deployment traces: why something was deployed, or was not, and what became of it
     #[command(
         after_help = "First steps:\n  annals deployments list                       what was reconciled, newest first\n  annals deployments show TRACE                 one of them as a tree, with what CI did\n  annals deployments why web-production-api     why a target is not deployed\n\nThe workspace is --workspace or ANNALS_WORKSPACE, and may be left out where there is exactly one."
@@ -348,36 +355,6 @@ pub(crate) struct Which {
     /// Every one
     #[arg(long, conflicts_with_all = ["ids", "table"])]
     pub(crate) all: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum TracesCommand {
-    /// Show every span of a trace, by start
-    Get {
-        /// The trace's id
-        trace_id: String,
-    },
-    /// List traces, newest first
-    List {
-        /// Only traces whose root is of this service
-        #[arg(long)]
-        service: Option<String>,
-        /// Only traces that began then or later (RFC 3339)
-        #[arg(long, value_name = "TIME")]
-        since: Option<Timestamp>,
-        /// Only traces that began then or earlier (RFC 3339)
-        #[arg(long, value_name = "TIME")]
-        until: Option<Timestamp>,
-        /// Only traces with a span that failed
-        #[arg(long)]
-        errors: bool,
-        /// At most so many
-        #[arg(long, default_value_t = 20)]
-        limit: u64,
-        /// Go on behind the page that printed this cursor
-        #[arg(long, value_name = "CURSOR")]
-        after: Option<String>,
-    },
 }
 
 #[derive(Debug, Subcommand)]

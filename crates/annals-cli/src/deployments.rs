@@ -4,7 +4,7 @@ pub(crate) mod command;
 mod document;
 mod draw;
 mod list;
-mod look;
+pub(crate) mod look;
 mod phases;
 mod show;
 mod why;

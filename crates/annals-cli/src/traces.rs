@@ -1,15 +1,23 @@
 //! `annals traces`.
 
-use std::collections::{HashMap, HashSet};
+pub(crate) mod command;
+mod tree;
+mod waterfall;
 
 use annals_record::Filter;
-use annals_telemetry::{Span, SpanStore as _, Spans, SpansOptions, StatusCode, Trace, TraceStatus};
+use annals_telemetry::{SpanStore as _, Spans, SpansOptions, Trace, TracePage, TraceStatus};
 
+use self::{
+    command::TracesCommand,
+    waterfall::{Screen, money},
+};
 use crate::{
-    command::{DatabaseArgs, TracesCommand},
+    command::DatabaseArgs,
     database::connect,
     error::CliError,
-    output::{Shown, add_row, duration, print_json, print_line, print_table, printable, table},
+    output::{
+        Shown, add_row, align_numbers, count, duration, print_json, print_line, print_table, table,
+    },
 };
 
 pub(crate) async fn run(
@@ -19,12 +27,22 @@ pub(crate) async fn run(
 ) -> Result<(), CliError> {
     let store = connect(args).await?;
     match command {
-        TracesCommand::Get { trace_id } => {
-            let spans = Spans::new(store, SpansOptions::default())
-                .await?
-                .get_trace(trace_id)
-                .await?;
-            print_trace(trace_id, &spans, json)
+        TracesCommand::Get { trace_id, ascii } => {
+            let store = Spans::new(store, SpansOptions::default()).await?;
+            let spans = store.get_trace(trace_id).await?;
+            let summary = store.trace(trace_id).await?;
+            if json {
+                let spans: Vec<_> = spans.iter().map(Shown).collect();
+                let summary = summary.as_ref().map(Shown);
+                return print_json(
+                    &serde_json::json!({ "trace_id": trace_id, "summary": summary, "spans": spans }),
+                );
+            }
+            let screen = Screen::of_output(*ascii);
+            for line in waterfall::lines(trace_id, &spans, summary.as_ref(), screen) {
+                print_line(&line)?;
+            }
+            Ok(())
         }
         TracesCommand::List {
             service,
@@ -46,25 +64,67 @@ pub(crate) async fn run(
                 .query::<Trace>()
                 .filter(Filter::all(conditions.into_iter().flatten()))
                 .order(Trace::START_TIME.desc())
-                .limit(*limit);
+                .limit(*limit)
+                .planned();
             if let Some(cursor) = after {
                 query = query.after(cursor);
             }
             let page = query.fetch().await?;
-            print_list(&page.rows, page.next.as_deref(), json)
+            let empty = "no traces; `annals spans import FILE` brings some in";
+            print_traces(&page.rows, page.next.as_deref(), None, empty, json)
+        }
+        TracesCommand::Search(args) => {
+            let store = Spans::new(store, SpansOptions::default()).await?;
+            let found = store.search(args.into()).await?;
+            tell(&found, args.limit);
+            let window = found.window.map(|window| {
+                let time = |time: Option<annals_record::Timestamp>| time.map(|time| time.to_string());
+                serde_json::json!({
+                    "since": time(window.since),
+                    "until": time(window.until),
+                    "defaulted": window.is_defaulted,
+                })
+            });
+            let empty = "no traces are like that";
+            print_traces(&found.traces, found.next.as_deref(), window, empty, json)
         }
     }
 }
 
-fn print_list(traces: &[Trace], next: Option<&str>, json: bool) -> Result<(), CliError> {
+/// What a reader might not expect of what was found.
+fn tell(found: &TracePage, limit: u32) {
+    let defaulted = found.window.filter(|window| window.is_defaulted);
+    if let Some(window) = defaulted
+        && let (Some(since), Some(until)) = (window.since, window.until)
+    {
+        eprintln!("looked at what began from {since} to {until}, as nothing says since when: --since does");
+    }
+    if found.next.is_some() && found.traces.len() < limit as usize {
+        eprintln!("few traces are like that: this page ended early, and --after goes on looking");
+    }
+}
+
+fn print_traces(
+    traces: &[Trace],
+    next: Option<&str>,
+    window: Option<serde_json::Value>,
+    empty: &str,
+    json: bool,
+) -> Result<(), CliError> {
     if json {
         let traces: Vec<_> = traces.iter().map(Shown).collect();
-        return print_json(&serde_json::json!({ "traces": traces, "next": next }));
+        let mut told = serde_json::json!({ "traces": traces, "next": next });
+        if let (Some(told), Some(window)) = (told.as_object_mut(), window) {
+            told.insert("window".into(), window);
+        }
+        return print_json(&told);
     }
     let mut table = table(&[
-        "TRACE", "START", "DURATION", "SPANS", "STATUS", "SERVICE", "ROOT",
+        "TRACE", "START", "DURATION", "SPANS", "STATUS", "TOKENS", "COST", "SERVICE", "ROOT",
     ]);
+    align_numbers(&mut table, &[2, 3, 5, 6]);
     for trace in traces {
+        let tokens = trace.input_tokens.saturating_add(trace.output_tokens);
         add_row(
             &mut table,
             [
@@ -73,6 +133,11 @@ fn print_list(traces: &[Trace], next: Option<&str>, json: bool) -> Result<(), Cl
                 duration(trace.duration_us.unwrap_or(0).saturating_mul(1_000)),
                 trace.span_count.to_string(),
                 status_text(trace.status).to_owned(),
+                match tokens {
+                    0 => "-".to_owned(),
+                    tokens => count(tokens.unsigned_abs()),
+                },
+                trace.cost.map_or_else(|| "-".to_owned(), money),
                 trace.service_name.clone(),
                 trace
                     .root_span_name
@@ -81,10 +146,7 @@ fn print_list(traces: &[Trace], next: Option<&str>, json: bool) -> Result<(), Cl
             ],
         );
     }
-    print_table(
-        &table,
-        "no traces; `annals spans import FILE` brings some in",
-    )?;
+    print_table(&table, empty)?;
     match next {
         Some(next) => print_line(&format!("\nmore: --after {next}")),
         None => Ok(()),
@@ -96,137 +158,5 @@ fn status_text(status: TraceStatus) -> &'static str {
         TraceStatus::Unset => "-",
         TraceStatus::Ok => "ok",
         TraceStatus::Error => "error",
-    }
-}
-
-fn print_trace(trace_id: &str, spans: &[Span], json: bool) -> Result<(), CliError> {
-    if json {
-        let spans: Vec<_> = spans.iter().map(Shown).collect();
-        return print_json(&serde_json::json!({ "trace_id": trace_id, "spans": spans }));
-    }
-    let start = spans
-        .iter()
-        .map(|span| span.start_time)
-        .min()
-        .unwrap_or_default();
-    let mut table = table(&[
-        "OFFSET",
-        "DURATION",
-        "STATUS",
-        "SERVICE",
-        "OPERATION",
-        "MODEL",
-    ]);
-    for (depth, span) in tree(spans) {
-        let status = match span.status_code {
-            StatusCode::Error => "error",
-            StatusCode::Ok => "ok",
-            StatusCode::Unset => span
-                .status
-                .as_deref()
-                .filter(|status| *status != "unset")
-                .unwrap_or("-"),
-        };
-        add_row(
-            &mut table,
-            [
-                duration(
-                    i64::try_from(span.start_time.duration_since(start).as_nanos())
-                        .unwrap_or(i64::MAX),
-                ),
-                duration(span.duration_nanos),
-                status.to_owned(),
-                span.service_name.clone(),
-                format!("{}{}", "  ".repeat(depth), span.operation_name),
-                span.model_name.clone().unwrap_or_default(),
-            ],
-        );
-    }
-    print_line(&format!(
-        "trace {}, {} span(s), from {start}\n",
-        printable(trace_id),
-        spans.len()
-    ))?;
-    print_table(&table, "")
-}
-
-/// Spans below their parents, each with its depth. Spans whose parent is not here are roots, and so
-/// is one of each circle, so that every span is shown once.
-fn tree(spans: &[Span]) -> Vec<(usize, &Span)> {
-    let known: HashSet<&str> = spans.iter().map(|span| span.span_id.as_str()).collect();
-    let mut children: HashMap<&str, Vec<usize>> = HashMap::new();
-    let mut roots = Vec::new();
-    for (position, span) in spans.iter().enumerate() {
-        match span
-            .parent_span_id
-            .as_deref()
-            .filter(|parent| known.contains(parent))
-        {
-            Some(parent) => children.entry(parent).or_default().push(position),
-            None => roots.push(position),
-        }
-    }
-    let mut shown = vec![false; spans.len()];
-    let mut rows = Vec::with_capacity(spans.len());
-    for root in roots.into_iter().chain(0..spans.len()) {
-        let mut stack = vec![(0, root)];
-        while let Some((depth, position)) = stack.pop() {
-            let (Some(span), Some(seen)) = (spans.get(position), shown.get_mut(position)) else {
-                continue;
-            };
-            if std::mem::replace(seen, true) {
-                continue;
-            }
-            rows.push((depth, span));
-            let below = children
-                .get(span.span_id.as_str())
-                .into_iter()
-                .flatten()
-                .rev();
-            stack.extend(below.map(|child| (depth + 1, *child)));
-        }
-    }
-    rows
-}
-
-#[cfg(test)]
-mod tests {
-    use annals_record::Timestamp;
-
-    use super::*;
-
-    fn span(id: &str, parent: Option<&str>) -> Span {
-        let mut span = Span::new("t", id, "s", id, Timestamp::default(), 1);
-        span.parent_span_id = parent.map(str::to_owned);
-        span
-    }
-
-    #[test]
-    fn every_span_is_shown_once_orphans_and_circles_included() {
-        let spans = [
-            span("root", None),
-            span("child", Some("root")),
-            span("grandchild", Some("child")),
-            span("second", Some("root")),
-            span("orphan", Some("elsewhere")),
-            span("a", Some("b")),
-            span("b", Some("a")),
-        ];
-        let shown: Vec<(usize, &str)> = tree(&spans)
-            .into_iter()
-            .map(|(depth, span)| (depth, span.span_id.as_str()))
-            .collect();
-        assert_eq!(
-            shown,
-            [
-                (0, "root"),
-                (1, "child"),
-                (2, "grandchild"),
-                (1, "second"),
-                (0, "orphan"),
-                (0, "a"),
-                (1, "b")
-            ]
-        );
     }
 }

@@ -93,7 +93,7 @@ impl Look {
 }
 
 /// Whether the locale has more than ASCII. One that nobody has set is that of most containers, whose logs do have it.
-fn speaks_unicode(set: impl Fn(&str) -> Option<String>) -> bool {
+pub(crate) fn speaks_unicode(set: impl Fn(&str) -> Option<String>) -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .iter()
         .find_map(|name| set(name));

@@ -26,3 +26,4 @@ mod serve;
 mod serve_sdks;
 mod serving;
 mod trace_commands;
+mod traces;
