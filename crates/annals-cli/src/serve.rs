@@ -219,6 +219,7 @@ fn print_report(report: &ServeReport, json: bool) -> Result<(), CliError> {
     let roads = [
         ("otlp", report.otlp),
         ("infertrace", report.infertrace),
+        ("metrics", report.metrics),
         ("bars", report.bars),
         ("ticks", parts),
         ("deployments", report.deployments),
