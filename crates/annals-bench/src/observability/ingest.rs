@@ -133,6 +133,7 @@ impl Load {
         if matches!(
             how,
             How::Copy
+                | How::WithoutCalls(_)
                 | How::Library(Road {
                     kept: Kept::All,
                     ..
@@ -172,6 +173,11 @@ pub(super) async fn measure(options: &Options, place: &Place, load: &mut Load) -
             goal: None,
         },
         library("library, everything on", Road::one(Kept::All), Some(GOAL)),
+        Way {
+            name: "library, everything on, but no span is a call: no usage, no prices",
+            how: How::WithoutCalls(Road::one(Kept::All)),
+            goal: None,
+        },
         library(
             "library, directory and usage off",
             Road::one(Kept::Nothing),
