@@ -11,6 +11,7 @@ mod bars_pandas;
 mod commands;
 mod deployed;
 mod deployments_commands;
+mod costs_commands;
 mod doctor;
 mod event_client;
 mod event_commands;
