@@ -12,6 +12,7 @@ pub(crate) use crate::{
     doctor::DoctorArgs,
     events::command::{EventsCommand, ExportArgs, ImportArgs},
     lifecycle::command::{ChunksCommand, DeleteArgs, PolicyCommand, SomeTableArg},
+    logs::command::LogsCommand,
     metrics::command::MetricsCommand,
     trace::command::TraceCommand,
     traces::command::TracesCommand,
@@ -127,6 +128,11 @@ pub(crate) enum Command {
     Metrics {
         #[command(subcommand)]
         command: MetricsCommand,
+    },
+    /// What services said: find it, and watch it come
+    Logs {
+        #[command(subcommand)]
+        command: LogsCommand,
     },
     /// Deployment traces: why something was deployed, or was not, and what became of it
     #[command(

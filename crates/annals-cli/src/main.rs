@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod lifecycle;
 mod logging;
+mod logs;
 mod metrics;
 mod migrate;
 mod output;
@@ -86,6 +87,7 @@ async fn run(cli: Cli, is_asked_to_serve: bool) -> Result<ExitCode, CliError> {
         Command::Traces { command } => traces::run(database, command, json).await?,
         Command::Costs(args) => costs::run(database, args, json).await?,
         Command::Metrics { command } => metrics::run(database, command, json).await?,
+        Command::Logs { command } => logs::run(database, command, json).await?,
         Command::Trace { command } => trace::run(database, command, json).await?,
         Command::Deployments { workspace, command } => {
             deployments::run(database, workspace, command, json).await?;

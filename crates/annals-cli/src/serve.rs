@@ -220,6 +220,7 @@ fn print_report(report: &ServeReport, json: bool) -> Result<(), CliError> {
         ("otlp", report.otlp),
         ("infertrace", report.infertrace),
         ("metrics", report.metrics),
+        ("logs", report.logs),
         ("bars", report.bars),
         ("ticks", parts),
         ("deployments", report.deployments),

@@ -6,7 +6,7 @@ use annals_deploy::{DeploymentSpan, Deployments, DeploymentsOptions};
 use annals_market::{Bar, BarStore as _, Bars, BarsOptions};
 use annals_record::Record as _;
 use annals_store::{DeadLetter, Replayed, Store};
-use annals_telemetry::{Span, Spans, SpansOptions};
+use annals_telemetry::{LogRecord, Logs, LogsOptions, Span, Spans, SpansOptions};
 
 use super::{PAGE, filter_of};
 use crate::{
@@ -24,6 +24,7 @@ struct Writers {
     spans: Spans,
     bars: Bars,
     deployments: Deployments,
+    logs: Logs,
 }
 
 pub(super) async fn run(
@@ -42,11 +43,13 @@ pub(super) async fn run(
         spans: Spans::new(store.clone(), SpansOptions::default()).await?,
         bars: Bars::new(store.clone(), bars).await?,
         deployments: Deployments::new(store.clone(), DeploymentsOptions::default()).await?,
+        logs: Logs::new(store.clone(), LogsOptions::default()).await?,
     };
     let total = writers.replay_all(store, which).await?;
     writers.spans.shutdown(END).await;
     writers.bars.close(END).await;
     writers.deployments.shutdown(END).await;
+    writers.logs.shutdown(END).await;
     if json {
         print_json(&serde_json::json!({ "committed": total.committed, "refused": total.refused }))?;
     } else {
@@ -88,7 +91,7 @@ impl Writers {
     }
 
     /// Replays nothing when a letter is of no family.
-    async fn replay(&self, letters: Vec<DeadLetter>) -> Result<[Replayed; 3], CliError> {
+    async fn replay(&self, letters: Vec<DeadLetter>) -> Result<[Replayed; 4], CliError> {
         let of_table = |table: &str, letters: Vec<DeadLetter>| -> (Vec<_>, Vec<_>) {
             let is_of = |letter: &DeadLetter| letter.table_name == table;
             letters.into_iter().partition(is_of)
@@ -96,6 +99,7 @@ impl Writers {
         let (spans, rest) = of_table(Span::DESCRIPTOR.table, letters);
         let (bars, rest) = of_table(Bar::DESCRIPTOR.table, rest);
         let (deployments, rest) = of_table(DeploymentSpan::DESCRIPTOR.table, rest);
+        let (logs, rest) = of_table(LogRecord::DESCRIPTOR.table, rest);
         if let Some(foreign) = rest.into_iter().next() {
             return Err(CliError::ForeignTable(foreign.table_name));
         }
@@ -103,6 +107,7 @@ impl Writers {
             self.spans.writer().replay(spans).await?,
             self.bars.writer().replay(bars).await?,
             self.deployments.writer().replay(deployments).await?,
+            self.logs.writer().replay(logs).await?,
         ])
     }
 }
