@@ -112,7 +112,7 @@ async fn nobody_stands_in_a_row_for_what_is_not_kept() {
     let all = futures_util::future::join_all(asked);
     tokio::time::timeout(Duration::from_secs(30), all)
         .await
-        .expect("all at once");
+        .unwrap();
     assert_eq!(cache.get::<Text>(&space(), b"a", &version(1)).await, None);
 }
 
@@ -140,7 +140,7 @@ async fn a_reader_who_fails_or_gives_up_hinders_nobody() {
     tokio::task::yield_now().await;
     hangs.abort();
     let value = tokio::time::timeout(Duration::from_secs(30), waits).await;
-    assert_eq!(value.expect("its turn").unwrap(), Ok(text("one")));
+    assert_eq!(value.unwrap().unwrap(), Ok(text("one")));
 }
 
 #[tokio::test]

@@ -341,9 +341,7 @@ async fn until_remembered(redis_server: &RedisServer, cache: &Cache, spans: &Spa
         }
     };
     let patience = Duration::from_secs(60);
-    tokio::time::timeout(patience, remembered)
-        .await
-        .expect("hits come back");
+    tokio::time::timeout(patience, remembered).await.unwrap();
 }
 
 async fn values_that_are_not_ours_are_no_answers(database: TestDatabase) {
