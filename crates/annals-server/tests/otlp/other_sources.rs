@@ -37,6 +37,14 @@ fn columns_that_the_tags_do_not_tell_go_out_and_come_back() {
     given.time_to_first_token_nanos = Some(5);
     given.conversation_id = Some("c".to_owned());
     given.cost = Some(0.25);
+    given.cost_source = Some("reported".to_owned());
+    given.user_id = Some("u".to_owned());
+    given.cache_write_tokens = Some(6);
+    given.token_convention = Some("beside".to_owned());
+    given.finish_reason = Some("stop,length".to_owned());
+    given.response_id = Some("r".to_owned());
+    given.tool_name = Some("t".to_owned());
+    given.agent_name = Some("a".to_owned());
 
     let back = json::read(&json::write(&[given.clone()]).unwrap(), &Bounds::default())
         .unwrap()
