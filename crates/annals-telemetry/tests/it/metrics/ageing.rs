@@ -113,7 +113,7 @@ fn compressed_points_answer_as_others() {
             .await
             .unwrap();
         let store = metrics.store();
-        let tables = life::tables(store.names()).into_iter();
+        let mut tables = life::tables(store.names()).into_iter();
         let table = tables
             .find(|table| table.label() == "metric_data_points")
             .unwrap();
