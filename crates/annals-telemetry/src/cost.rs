@@ -191,7 +191,7 @@ impl PriceList {
     ///
     /// The text is no price list: the line, and what is wrong there.
     pub fn with_text(text: &str, origin: &str) -> Result<Self, PriceError> {
-        let file = Written::read(text, origin)?.from_file();
+        let file = Written::read(text, origin)?.marked_as_file();
         let shipped = Written::read(include_str!("cost/prices.toml"), "prices.toml")?;
         Ok(Self::of(Table::of(&[file, shipped])))
     }

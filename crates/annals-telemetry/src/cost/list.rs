@@ -150,7 +150,7 @@ impl Written {
     }
 
     /// The same, with ids that say that they are of a file.
-    pub(super) fn from_file(mut self) -> Self {
+    pub(super) fn marked_as_file(mut self) -> Self {
         for price in &mut self.prices {
             price.id.insert_str(0, "file:");
         }
