@@ -33,7 +33,7 @@ fn key() -> impl Strategy<Value = String> {
     ]
 }
 
-fn double() -> impl Strategy<Value = f64> {
+pub(crate) fn double() -> impl Strategy<Value = f64> {
     let special = [
         f64::NAN,
         f64::INFINITY,

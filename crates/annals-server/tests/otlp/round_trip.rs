@@ -34,7 +34,7 @@ fn records(request: Vec<ResourceSpans>) -> Vec<Span> {
 }
 
 /// Attributes in one order, each key once, and a missing value as one without type.
-fn normal(attributes: Vec<KeyValue>) -> Vec<KeyValue> {
+pub(crate) fn normal(attributes: Vec<KeyValue>) -> Vec<KeyValue> {
     let mut members = BTreeMap::new();
     for attribute in attributes {
         let value = attribute

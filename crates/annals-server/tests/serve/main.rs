@@ -27,6 +27,7 @@ mod infertrace;
 mod infertrace_queue;
 mod malformed;
 mod malformed_grpc;
+mod metrics;
 mod models;
 mod overload;
 mod serving;

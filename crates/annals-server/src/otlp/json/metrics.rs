@@ -67,7 +67,10 @@ pub fn read(text: &str, bounds: &Bounds) -> Result<Decoded<MetricPoint>, ReadErr
             .refused
             .extend(of_metric.refused.into_iter().map(|mut refused| {
                 refused.index += before;
-                refused.reason = refused.reason.with_json_names();
+                // A name in snake_case is told as it stands.
+                if !matches!(refused.reason.problem, Problem::Name { .. }) {
+                    refused.reason = refused.reason.with_json_names();
+                }
                 refused
             }));
     })?;
