@@ -521,7 +521,8 @@ async fn counts_go_by_service_level_and_slice(database: TestDatabase) {
 
 async fn records_of_a_service_are_deleted_alone(database: TestDatabase) {
     let logs = open(&database).await;
-    let _ = logs.write(vec![said("api", "a", 0), said("db", "b", 0)])
+    let _ = logs
+        .write(vec![said("api", "a", 0), said("db", "b", 0)])
         .await
         .unwrap();
     logs.lifecycle()

@@ -83,6 +83,9 @@ async fn writers_beside_each_other_and_transactions_that_hang_lose_nothing(datab
     const WRITERS: usize = 4;
     const EACH: usize = 15;
     let logs = Arc::new(open(&database).await);
+    // Whoever makes a chunk has others wait until its transaction ends.
+    let first = [said("api", "first", 0), said("api", "first", -1)];
+    let _ = logs.write(first.to_vec()).await.unwrap();
     let mut follower = logs.follow(&all(), logs.now().await.unwrap()).unwrap();
     follower = follower.with_most(5);
     let mut hanging = None;
@@ -124,7 +127,7 @@ async fn hang(url: &str, body: &'static str) -> sqlx::PgConnection {
     let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
     connection.execute("BEGIN").await.unwrap();
     let insert = sqlx::query(
-        "INSERT INTO logs (id, timestamp, service_name, body) VALUES (gen_random_uuid(), '2025-01-01', 'api', $1)",
+        "INSERT INTO logs (id, timestamp, service_name, body) VALUES (gen_random_uuid(), '2025-01-01T00:00:01Z', 'api', $1)",
     );
     insert.bind(body).execute(&mut connection).await.unwrap();
     connection
@@ -173,7 +176,8 @@ async fn a_cursor_of_another_filter_is_refused(database: TestDatabase) {
     let logs = open(&database).await;
     let mut follower = logs.follow(&all(), logs.now().await.unwrap()).unwrap();
     follower = follower.with_most(1);
-    let _ = logs.write(vec![said("api", "a", 0), said("api", "b", 0)])
+    let _ = logs
+        .write(vec![said("api", "a", 0), said("api", "b", 0)])
         .await
         .unwrap();
     follower.next().await.unwrap();
