@@ -1,11 +1,5 @@
 //! Prices are found by the names that calls have, and no other; their arithmetic is exact.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
 use proptest::prelude::*;
 
 use super::*;

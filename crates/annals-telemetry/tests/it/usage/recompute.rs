@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use annals_telemetry::{
-    PriceList, Span, SpanStore, Spans,
+    PriceList, Span, Spans,
     cost::REPORTED,
     usage::{Recompute, Recomputed, UsageQuery},
 };
