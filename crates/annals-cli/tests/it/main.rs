@@ -24,6 +24,7 @@ mod outage;
 mod program;
 mod python_sdk;
 mod serve;
+mod sdk_metrics;
 mod serve_sdks;
 mod serving;
 mod trace_commands;

@@ -30,10 +30,14 @@ on_every_backend!(
     questions_are_read_strictly,
 );
 
-on_every_server!(
-    clients_are_told_to_come_again_while_the_database_is_away,
-    an_answer_of_the_database_that_is_lost_doubles_nothing,
-);
+mod away {
+    use super::*;
+
+    on_every_server!(
+        clients_are_told_to_come_again_while_the_database_is_away,
+        an_answer_of_the_database_that_is_lost_doubles_nothing,
+    );
+}
 
 const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
@@ -113,13 +117,10 @@ async fn a_metric_comes_by_every_road_and_packing_and_is_there_once(database: Te
     }] });
     for packing in Packing::ALL {
         let bytes = packing.pack(&sent.encode_to_vec());
-        let answer = call_with(
-            served.grpc,
-            EXPORT,
-            &[("grpc-encoding", packing.name())],
-            frame(packing != Packing::Plain, &bytes),
-        );
-        let answer: ExportMetricsServiceResponse = answer.await.ok();
+        let headers = [("grpc-encoding", packing.name())];
+        let frame = frame(packing != Packing::Plain, &bytes);
+        let answer = call_with(served.grpc, EXPORT, &headers, frame).await;
+        let answer: ExportMetricsServiceResponse = answer.ok();
         assert_eq!(answer.partial_success, None);
         for (media, bytes) in [
             ("application/x-protobuf", sent.encode_to_vec()),
