@@ -50,16 +50,17 @@ pub(super) async fn of_span(store: &Store, search: &TraceSearch) -> Result<Optio
         filters.push(Span::PROVIDER.eq(provider));
         if search.model_name.is_none() {
             let models = models_of(store, provider).await?;
+            let (Some(first), Some(last)) = (
+                models.iter().map(|known| known.first).min(),
+                models.iter().map(|known| known.last).max(),
+            ) else {
+                return Ok(None);
+            };
+            // So that one that nobody calls any more is not looked for in all that came since.
+            filters.push(Span::START_TIME.at_least(Timestamp::from(first)));
+            filters.push(Span::START_TIME.lt(Timestamp::from(last) + HOUR));
             // A call that names no model is counted there as one of none.
             if models.iter().all(|known| !known.model.is_empty()) {
-                let (Some(first), Some(last)) = (
-                    models.iter().map(|known| known.first).min(),
-                    models.iter().map(|known| known.last).max(),
-                ) else {
-                    return Ok(None);
-                };
-                filters.push(Span::START_TIME.at_least(Timestamp::from(first)));
-                filters.push(Span::START_TIME.lt(Timestamp::from(last) + HOUR));
                 filters.push(match models.as_slice() {
                     [one] => Span::MODEL_NAME.eq(&*one.model),
                     _ => Span::MODEL_NAME.is_in(models.iter().map(|known| &*known.model)),

@@ -24,6 +24,7 @@ on_every_backend!(
     a_trace_of_many_matching_spans_is_one,
     what_is_asked_of_rows_goes_by_rows,
     attributes_compare_by_what_they_are,
+    a_provider_is_found_by_its_models,
     a_search_without_an_index_says_that_it_looked_at_a_day,
     a_cursor_keeps_its_window_and_its_search,
     summaries_are_the_spans_without_their_bodies,
@@ -460,6 +461,42 @@ async fn attributes_compare_by_what_they_are(database: TestDatabase) {
         AttributeEquals::reads("a.b", "x"),
     ];
     assert_eq!(having(both).await, [""; 0]);
+}
+
+async fn a_provider_is_found_by_its_models(database: TestDatabase) {
+    let spans = open(&database).await;
+    let call = |trace: &str, provider: &str, model: Option<&str>, start: i64| Span {
+        provider: Some(provider.into()),
+        model_name: model.map(str::to_owned),
+        gen_ai_operation: Some("chat".into()),
+        input_tokens: Some(5),
+        output_tokens: Some(5),
+        ..span(trace, "s", start)
+    };
+    let hour = 3_600_000_000_000;
+    let batch = vec![
+        call("a", "openai", Some("gpt-4"), 0),
+        call("b", "openai", Some("gpt-5"), 30 * hour),
+        call("c", "azure", Some("gpt-4"), 2 * hour),
+        call("d", "nameless", None, hour),
+        span("e", "s", 0),
+    ];
+    write(&spans, batch).await;
+    let of = |provider: &str, since: Option<Timestamp>| {
+        ids(
+            &spans,
+            TraceSearch {
+                provider: Some(provider.into()),
+                since,
+                ..TraceSearch::default()
+            },
+        )
+    };
+    assert_eq!(of("openai", None).await, ["b", "a"]);
+    assert_eq!(of("openai", Some(at(hour))).await, ["b"]);
+    assert_eq!(of("azure", None).await, ["c"]);
+    assert_eq!(of("nobody", None).await, [""; 0]);
+    assert_eq!(of("nameless", Some(at(0))).await, ["d"]);
 }
 
 async fn a_search_without_an_index_says_that_it_looked_at_a_day(database: TestDatabase) {
