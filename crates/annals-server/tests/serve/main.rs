@@ -30,6 +30,7 @@ mod malformed_grpc;
 mod metrics;
 mod models;
 mod overload;
+mod remembered;
 mod serving;
 mod sizes;
 mod span_limits;
