@@ -7,6 +7,7 @@
 )]
 
 mod generate;
+mod logs;
 mod metrics;
 mod no_panic;
 mod other_sources;

@@ -25,6 +25,7 @@ mod exports;
 mod grpc;
 mod infertrace;
 mod infertrace_queue;
+mod logs;
 mod malformed;
 mod malformed_grpc;
 mod metrics;
