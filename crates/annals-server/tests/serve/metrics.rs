@@ -1,6 +1,7 @@
 //! Metrics by OTLP, and as GET /metrics-data tells of them.
 
 use annals_record::Timestamp;
+use annals_server::Stop;
 use annals_testkit::{TestDatabase, on_every_backend, on_every_server};
 use opentelemetry_proto::tonic::{
     collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse},
@@ -143,6 +144,7 @@ async fn a_metric_comes_by_every_road_and_packing_and_is_there_once(database: Te
     assert_eq!(series[0]["attributes"], json!({ "core": 0 }));
     assert_eq!(series[0]["points"].as_array().unwrap().len(), 1, "{series}");
     assert_eq!(series[0]["points"][0]["value"], json!(i64::MAX));
+    served.tell(Stop::Drain);
     let report = served.end().await;
     assert_eq!((report.metrics.accepted, report.metrics.committed), (9, 9));
     assert_eq!(report.lost(), 0);
@@ -156,7 +158,7 @@ async fn points_beyond_the_limits_are_refused_and_the_others_kept(database: Test
             .map(|n| attribute(&format!("a{n}"), Any::BoolValue(true)))
             .collect()
     };
-    let deep = (0..64).fold(Any::BoolValue(true), |inner, _| {
+    let deep = (0..40).fold(Any::BoolValue(true), |inner, _| {
         let value = opentelemetry_proto::tonic::common::v1::AnyValue { value: Some(inner) };
         Any::ArrayValue(opentelemetry_proto::tonic::common::v1::ArrayValue {
             values: vec![value],
