@@ -64,6 +64,9 @@ CREATE TABLE usage_hourly (
     PRIMARY KEY (hour, service_name, provider, model)
 ) WITH (fillfactor = 70);
 
+-- Tells when a provider's models were asked: spans of a provider are looked for by its models.
+CREATE INDEX usage_hourly_provider_model_hour_idx ON usage_hourly (provider, model, hour);
+
 CREATE TABLE usage_daily (
     day                 TIMESTAMPTZ NOT NULL,
     subject             TEXT NOT NULL,

@@ -43,6 +43,8 @@ CREATE TABLE {usage_hourly} (
     PRIMARY KEY (hour, service_name, provider, model)
 ) STRICT;
 
+CREATE INDEX {usage_hourly_provider_model_hour_idx} ON {usage_hourly} (provider, model, hour);
+
 CREATE TABLE {usage_daily} (
     day                 INTEGER NOT NULL,
     subject             TEXT NOT NULL,
