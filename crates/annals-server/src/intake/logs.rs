@@ -48,7 +48,7 @@ impl Intake<LogSink> {
 
     /// When a request of this hash came first.
     pub(crate) fn came(&self, hash: &[u8; 32]) -> Timestamp {
-        self.sink().came.of(hash)
+        self.sink().came.of(hash, Instant::now())
     }
 }
 
@@ -93,9 +93,8 @@ struct Known {
 }
 
 impl FirstTimes {
-    fn of(&self, hash: &[u8; 32]) -> Timestamp {
+    fn of(&self, hash: &[u8; 32], now: Instant) -> Timestamp {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
         while let Some((came, oldest)) = known.queue.front().copied()
             && (now.duration_since(came) > REMEMBERED || known.queue.len() >= MOST)
         {
@@ -116,24 +115,23 @@ impl FirstTimes {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_request_is_known_again_for_a_while() {
-        let times = FirstTimes::default();
-        let first = times.of(&[1; 32]);
-        tokio::time::advance(REMEMBERED).await;
-        assert_eq!(times.of(&[1; 32]), first);
-        assert_ne!(times.of(&[2; 32]), first);
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_ne!(times.of(&[1; 32]), first);
+    #[test]
+    fn a_request_is_known_again_for_a_while() {
+        let (times, begun) = (FirstTimes::default(), Instant::now());
+        let first = times.of(&[1; 32], begun);
+        let late = begun + REMEMBERED;
+        assert_eq!(times.of(&[1; 32], late), first);
+        assert_ne!(times.of(&[2; 32], late), first);
+        assert_ne!(times.of(&[1; 32], late + Duration::from_secs(1)), first);
     }
 
-    #[tokio::test]
-    async fn what_is_known_is_bounded() {
-        let times = FirstTimes::default();
+    #[test]
+    fn what_is_known_is_bounded() {
+        let (times, now) = (FirstTimes::default(), Instant::now());
         for i in 0..MOST + 10 {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&i.to_be_bytes());
-            times.of(&hash);
+            times.of(&hash, now);
         }
         let known = times.0.lock().unwrap();
         assert!(known.times.len() <= MOST && known.queue.len() == known.times.len());
