@@ -7,8 +7,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub(crate) use crate::{
     bars::command::BarsCommand,
-    deployments::command::DeploymentsCommand,
     costs::CostsArgs,
+    deployments::command::DeploymentsCommand,
     doctor::DoctorArgs,
     events::command::{EventsCommand, ExportArgs, ImportArgs},
     lifecycle::command::{ChunksCommand, DeleteArgs, PolicyCommand, SomeTableArg},

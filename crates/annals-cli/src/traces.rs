@@ -78,7 +78,8 @@ pub(crate) async fn run(
             let found = store.search(args.into()).await?;
             tell(&found, args.limit);
             let window = found.window.map(|window| {
-                let time = |time: Option<annals_record::Timestamp>| time.map(|time| time.to_string());
+                let time =
+                    |time: Option<annals_record::Timestamp>| time.map(|time| time.to_string());
                 serde_json::json!({
                     "since": time(window.since),
                     "until": time(window.until),
@@ -97,7 +98,9 @@ fn tell(found: &TracePage, limit: u32) {
     if let Some(window) = defaulted
         && let (Some(since), Some(until)) = (window.since, window.until)
     {
-        eprintln!("looked at what began from {since} to {until}, as nothing says since when: --since does");
+        eprintln!(
+            "looked at what began from {since} to {until}, as nothing says since when: --since does"
+        );
     }
     if found.next.is_some() && found.traces.len() < limit as usize {
         eprintln!("few traces are like that: this page ended early, and --after goes on looking");

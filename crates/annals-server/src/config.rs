@@ -299,12 +299,7 @@ pub const SETTINGS: &[Setting] = &[
         &[],
         "Redis in which servers of one database share what they remember: redis://[:PASSWORD@]HOST[:PORT][/DATABASE], rediss://… for TLS, unix:///PATH; none for none",
     ),
-    Setting::new(
-        "REDIS_POOL_SIZE",
-        &[],
-        "10",
-        "connections to Redis at most",
-    ),
+    Setting::new("REDIS_POOL_SIZE", &[], "10", "connections to Redis at most"),
     Setting::new(
         "REDIS_TIMEOUT",
         &["REDIS_TIMEOUT_SECS"],
@@ -805,7 +800,9 @@ mod tests {
         let cache = config(&[]).unwrap().cache;
         assert!(cache.options.memory.is_some() && cache.options.redis.is_none());
         for off in ["0", "off"] {
-            let cache = config(&[("CACHE_BYTES", off), ("CACHE_TRACES_AFTER", "off")]).unwrap().cache;
+            let cache = config(&[("CACHE_BYTES", off), ("CACHE_TRACES_AFTER", "off")])
+                .unwrap()
+                .cache;
             assert!(cache.options.memory.is_none() && cache.traces_after.is_none());
         }
         let redis = [
@@ -821,7 +818,10 @@ mod tests {
         assert!(shown.contains("cache.example"), "{shown}");
         assert!(!shown.contains("hunter2"), "{shown}");
         let message = super::tests::config(&[("REDIS_URL", "redis:/hunter2@x")]).unwrap_err();
-        assert!(!format!("{message} {message:?}").contains("hunter2"), "{message}");
+        assert!(
+            !format!("{message} {message:?}").contains("hunter2"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -137,9 +137,22 @@ impl Roads {
                 max_bytes: config.max_request_bytes.get(),
                 read_timeout: config.read_timeout,
             },
-            otlp: Intake::<SpanSink>::start(store.clone(), &config.ingest, timeout, traces, Arc::clone(&prices.list)).await?,
-            infertrace: Intake::<SpanSink>::start(store.clone(), &config.infertrace, timeout, None, Arc::clone(&prices.list))
-                .await?,
+            otlp: Intake::<SpanSink>::start(
+                store.clone(),
+                &config.ingest,
+                timeout,
+                traces,
+                Arc::clone(&prices.list),
+            )
+            .await?,
+            infertrace: Intake::<SpanSink>::start(
+                store.clone(),
+                &config.infertrace,
+                timeout,
+                None,
+                Arc::clone(&prices.list),
+            )
+            .await?,
             infertrace_room: Semaphore::new(
                 config.infertrace.rows.get().min(Semaphore::MAX_PERMITS),
             ),

@@ -45,7 +45,9 @@ pub enum Error {
         narrowed: String,
     },
     /// A name is that of several metrics whose values cannot be mixed.
-    #[error("{name:?} is the name of several metrics: {kinds}; say which by type, unit, or whether it is monotonic")]
+    #[error(
+        "{name:?} is the name of several metrics: {kinds}; say which by type, unit, or whether it is monotonic"
+    )]
     SeveralMetrics {
         /// The name that was asked for.
         name: String,

@@ -45,28 +45,29 @@ pub mod usage;
 use annals_store::Migrations;
 
 pub use analysis::{Analysis, Anomaly, AnomalyCounts, AnomalyKind, Severity};
-pub use directory::{Trace, TraceStatus};
 pub use cost::PriceList;
+pub use directory::{Trace, TraceStatus};
 pub use error::{Error, Result};
+pub use latency::Latency;
+pub use life::tables;
 pub use log::{LogError, LogLevel, LogRecord};
 pub use logs::{
     LogCount, LogCounts, LogFilter, LogFollower, LogOrder, LogPage, Logs, LogsOptions, NewLogs,
 };
 pub use metric::{Metric, MetricDataPoint, MetricType, Temporality};
 pub use metrics::{Metrics, MetricsOptions};
-pub use latency::Latency;
-pub use life::tables;
 pub use models::Model;
 pub use regression::{LatencyWindow, Regression, RegressionAlert, RegressionRule, Side, Verdict};
 pub use remembered::TraceCache;
 pub use repository::{Inserted, Invalid, TraceEvent, TraceFilters, TraceRepository};
-pub use search::{AttributeEquals, SpanSummary, SpanSummaryPage, TracePage, TraceSearch, TraceWindow};
+pub use search::{
+    AttributeEquals, SpanSummary, SpanSummaryPage, TracePage, TraceSearch, TraceWindow,
+};
 pub use span::{Span, SpanKind, StatusCode};
 pub use spans::{SpanFilter, SpanOrder, SpanPage, SpanStore, Spans, SpansOptions};
 
 /// The tables of this crate.
-pub static MIGRATIONS: Migrations =
-    annals_store::migrations!(
+pub static MIGRATIONS: Migrations = annals_store::migrations!(
     "telemetry",
     "0001_spans",
     "0002_trace_times",

@@ -7,8 +7,8 @@ use annals_store::{Lifecycle, Query, Store, Writer, WriterOptions, WriterReport,
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use crate::{
-    Analysis, Error, Latency, MIGRATIONS, Model, PriceList, Regression, RegressionRule, Result, Span, Trace,
-    TraceCache, analysis, directory, latency, life, models, regression,
+    Analysis, Error, Latency, MIGRATIONS, Model, PriceList, Regression, RegressionRule, Result,
+    Span, Trace, TraceCache, analysis, directory, latency, life, models, regression,
     remembered::{self, Remembered},
 };
 

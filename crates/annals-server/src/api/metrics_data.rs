@@ -142,13 +142,13 @@ pub(super) async fn read_metric(
             }
             let since = selection.since;
             let found = api.metrics().latest(&selection, limit).await?;
-            let response = Json(SeriesJson::of_points(found.metrics, found.points));
+            let response = Json(SeriesJson::of_points(&found.metrics, &found.points));
             let defaulted = since.filter(|_| defaulted).map(|since| (since, None));
             Ok(telling(response.into_response(), defaulted))
         }
         None => {
             let found = api.metrics().points(&selection, limit, after).await?;
-            let series = SeriesJson::of_points(found.metrics, found.points);
+            let series = SeriesJson::of_points(&found.metrics, &found.points);
             Ok(page(&series, &asked, found.next))
         }
     }

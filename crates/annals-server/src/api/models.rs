@@ -89,7 +89,13 @@ struct Used {
 /// Usage by model.
 fn used(groups: Vec<UsageGroup>) -> HashMap<String, Used> {
     let mut models: HashMap<String, Used> = HashMap::new();
-    for UsageGroup { model, provider, usage, .. } in groups {
+    for UsageGroup {
+        model,
+        provider,
+        usage,
+        ..
+    } in groups
+    {
         let used = models.entry(model.unwrap_or_default()).or_default();
         let provider = provider.filter(|provider| !provider.is_empty());
         if usage.calls > used.provider.0 && provider.is_some() {

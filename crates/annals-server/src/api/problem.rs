@@ -86,13 +86,15 @@ impl From<annals_telemetry::Error> for Problem {
     fn from(error: annals_telemetry::Error) -> Self {
         use annals_telemetry::Error;
         match error {
-            Error::TraceNotFound { .. } | Error::SpanNotFound { .. } | Error::MetricNotFound { .. } => {
-                Self::new(StatusCode::NOT_FOUND, error.to_string())
-            }
+            Error::TraceNotFound { .. }
+            | Error::SpanNotFound { .. }
+            | Error::MetricNotFound { .. } => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             Error::SeveralMetrics { .. } | Error::MetricQuestion { .. } => {
                 Self::new(StatusCode::BAD_REQUEST, error.to_string())
             }
-            Error::Usage { .. } | Error::Invalid(_) | Error::Rule { .. } | Error::Log(_) => Self::new(StatusCode::BAD_REQUEST, error.to_string()),
+            Error::Usage { .. } | Error::Invalid(_) | Error::Rule { .. } | Error::Log(_) => {
+                Self::new(StatusCode::BAD_REQUEST, error.to_string())
+            }
             Error::Store(error) => error.into(),
             other => {
                 tracing::error!(error = %other, "a question has no answer");

@@ -85,7 +85,10 @@ macro_rules! layers {
 pub(in crate::otlp) use layers;
 
 layers!(ResourceSpans { scope_spans }, ScopeSpans { spans: Span });
-layers!(ResourceMetrics { scope_metrics }, ScopeMetrics { metrics: Metric });
+layers!(
+    ResourceMetrics { scope_metrics },
+    ScopeMetrics { metrics: Metric }
+);
 
 /// Hands out each message of a request with where it comes from. A resource or scope that is bad or beyond
 /// the bounds refuses what is in it.

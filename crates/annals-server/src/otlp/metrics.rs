@@ -295,17 +295,12 @@ fn temporality(number: i32) -> Result<Temporality, FieldError> {
 
 /// A refusal of the record in the words of the protocol.
 fn refused(error: MetricError) -> FieldError {
-    let field = error
-        .field
+    let MetricError { field, problem } = error;
+    let field = field
         .replace("quantiles[", "quantile_values[")
         .replace("bounds", "explicit_bounds")
         .replace("counts", "bucket_counts");
-    FieldError::new(
-        field,
-        Problem::Table {
-            reason: error.problem,
-        },
-    )
+    FieldError::new(field, Problem::Table { reason: problem })
 }
 
 /// A time of a point that may be unknown, which OTLP writes as zero.

@@ -45,7 +45,8 @@ fn note(number: i64) -> Note {
 
 async fn write(store: &Store, numbers: impl IntoIterator<Item = i64>) {
     let notes = numbers.into_iter().map(note).collect();
-    store.writer().await.unwrap().write(notes).await.unwrap();
+    let written = store.writer().await.unwrap().write(notes).await.unwrap();
+    assert_eq!(written.parked, 0);
 }
 
 /// Everything that has come, in pages.
@@ -211,9 +212,8 @@ async fn writers_beside_each_other_lose_nothing(database: TestDatabase) {
             let rows = store.writer::<Note>().await.unwrap();
             for round in 0..25 {
                 let first = writer * 1_000 + round * 4;
-                rows.write((first..first + 4).map(note).collect())
-                    .await
-                    .unwrap();
+                let notes = (first..first + 4).map(note).collect();
+                assert_eq!(rows.write(notes).await.unwrap().parked, 0);
             }
         })
     });

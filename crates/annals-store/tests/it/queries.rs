@@ -314,13 +314,9 @@ async fn written(database: &TestDatabase, leaves: &[(Option<&str>, Option<&str>)
         tags: tags.map(|tags| Json::parse(tags).unwrap()),
         body: "…".repeat(n),
     });
-    store
-        .writer()
-        .await
-        .unwrap()
-        .write(leaves.collect())
-        .await
-        .unwrap();
+    let writer = store.writer().await.unwrap();
+    let written = writer.write(leaves.collect()).await.unwrap();
+    assert_eq!(written.parked, 0);
     store
 }
 

@@ -6,6 +6,9 @@ use annals_record::{Timestamp, Uuid};
 
 use crate::{Span, StatusCode, Trace, TraceStatus, cost, genai};
 
+/// Bytes of a name in `traces` at most: what is longer is cut there, as its indexes hold no more than a few thousand.
+const LONGEST_NAME: usize = 512;
+
 /// What a batch adds to a trace. Adding is commutative: batches may commit in any order.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Summary<'a> {
@@ -59,7 +62,7 @@ impl<'a> Summary<'a> {
         let cost_nanos = span.cost.filter(|_| is_call).and_then(cost::nanodollars);
         Self {
             trace_id: &span.trace_id,
-            service_name: &span.service_name,
+            service_name: cut(&span.service_name),
             start_time: span.start_time,
             end_time: span.end_time(),
             status,
@@ -72,8 +75,8 @@ impl<'a> Summary<'a> {
                 .is_none()
                 .then_some(&*span.operation_name),
             span_count: 1,
-            user_id: span.user_id.as_deref(),
-            conversation_id: span.conversation_id.as_deref(),
+            user_id: span.user_id.as_deref().map(cut),
+            conversation_id: span.conversation_id.as_deref().map(cut),
             error_count: i32::from(status == TraceStatus::Error),
             model_calls: of_call(1),
             unpriced_calls: of_call(i32::from(cost_nanos.is_none())),
@@ -123,6 +126,11 @@ impl<'a> Summary<'a> {
             .unix_micros()
             .saturating_sub(self.start_time.unix_micros())
     }
+}
+
+fn cut(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(LONGEST_NAME))
+        .unwrap_or(name)
 }
 
 /// The first in the order of texts of what is there: the same whichever comes first.

@@ -6,15 +6,30 @@
 
 use std::collections::{HashMap, HashSet};
 
-use annals_record::Filter;
+use annals_record::{Filter, Record, Timestamp};
 use annals_store::Store;
 
 use super::{
     Asked, Found, MAX_BATCH, MAX_BATCHES, Place,
     conditions::{has_tokens, of_span, of_trace, spans_behind, spans_until, spans_within},
-    matching::{SpanKey, matching},
+    matching::matching,
 };
 use crate::{Result, Span, Trace};
+
+/// What is read of a span that matches.
+#[derive(Clone, Debug, PartialEq, Record)]
+#[record(
+    crate = "annals_record",
+    table = "spans",
+    time = "start_time",
+    key("trace_id", "span_id", "start_time")
+)]
+struct Candidate {
+    trace_id: String,
+    span_id: String,
+    start_time: Timestamp,
+    model_name: Option<String>,
+}
 
 pub(super) async fn page(store: &Store, asked: &Asked) -> Result<Found> {
     let mut traces = Vec::new();
@@ -26,16 +41,21 @@ pub(super) async fn page(store: &Store, asked: &Asked) -> Result<Found> {
     let mut seen: HashSet<String> = HashSet::new();
     let mut size = asked.first_batch(false);
     for _ in 0..MAX_BATCHES {
-        let batch = store
+        let mut query = store
             .query::<Span>()
             .filter(condition.clone())
-            .filter(Filter::all(from.as_ref().map(spans_behind)))
+            .filter(Filter::all(from.as_ref().map(spans_behind)));
+        if asked.search.model_name.is_some() {
+            // All are of one: it says which index to take.
+            query = query.order(Span::MODEL_NAME.asc());
+        }
+        let batch = query
             .order(Span::START_TIME.desc())
             .order(Span::TRACE_ID.desc())
             .order(Span::SPAN_ID.desc())
             .limit(size)
             .planned()
-            .fetch_as::<SpanKey>()
+            .fetch_as::<Candidate>()
             .await?;
         let mut candidates: HashSet<&str> = HashSet::new();
         candidates.extend(batch.rows.iter().map(|key| &*key.trace_id));

@@ -40,12 +40,12 @@ impl AttributeEquals {
 /// What must hold of a span, its time apart; `None` when no span can meet it.
 pub(super) async fn of_span(store: &Store, search: &TraceSearch) -> Result<Option<Filter<Span>>> {
     let mut filters: Vec<Filter<Span>> = Vec::new();
-    filters.extend(
-        search
-            .model_name
-            .as_deref()
-            .map(|model| Span::MODEL_NAME.eq(model)),
-    );
+    if let Some(model) = search.model_name.as_deref() {
+        // Not as an equation: an order by the model would be dropped, and with it the reason to take the model's index.
+        // A planner would read the newest spans for a model that many have, also when nobody asks it any more.
+        filters.push(Span::MODEL_NAME.at_least(model));
+        filters.push(Span::MODEL_NAME.at_most(model));
+    }
     if let Some(provider) = search.provider.as_deref() {
         filters.push(Span::PROVIDER.eq(provider));
         if search.model_name.is_none() {

@@ -272,7 +272,9 @@ pub(super) async fn of(
         Some(remembered) => {
             let days = (
                 from.div_euclid(DAY) * DAY,
-                to.saturating_add(DAY - 1).div_euclid(DAY).saturating_mul(DAY),
+                to.saturating_add(DAY - 1)
+                    .div_euclid(DAY)
+                    .saturating_mul(DAY),
             );
             remembered.usage(store, sql, values, days).await?
         }

@@ -17,6 +17,7 @@ on_every_backend!(
     a_trace_by_id_touches_its_own_chunks_only,
     a_trace_that_came_past_the_directory_is_found,
     a_root_that_comes_last_names_the_trace,
+    names_that_no_index_holds_harm_nobody,
 );
 
 async fn the_tables_fit_their_records(database: TestDatabase) {
@@ -240,4 +241,22 @@ async fn a_root_that_comes_last_names_the_trace(database: TestDatabase) {
         (after.root_span_name.as_deref(), &*after.service_name),
         (Some("GET /"), "api")
     );
+}
+
+async fn names_that_no_index_holds_harm_nobody(database: TestDatabase) {
+    let spans = open(&database).await;
+    // Nothing packs these.
+    let long: String = (0..40_000_u32)
+        .map(|n| char::from_u32(0x4e00 + n.wrapping_mul(2_654_435_761) % 20_000).unwrap())
+        .collect();
+    let mut odd = span("odd", "s", 0);
+    odd.service_name.clone_from(&long);
+    odd.user_id = Some(long.clone());
+    odd.conversation_id = Some(long.clone());
+    let batch = vec![odd, span("plain", "s", 1)];
+    assert_eq!(spans.write_batch(batch).await.unwrap().committed, 2);
+    assert_eq!(spans.get_trace("odd").await.unwrap()[0].service_name, long);
+    let row = spans.trace("odd").await.unwrap().unwrap();
+    assert!(long.starts_with(&row.service_name) && row.service_name.len() > 500);
+    assert!(spans.trace("plain").await.unwrap().is_some());
 }

@@ -245,8 +245,8 @@ impl SeriesJson {
 
     /// Points that come series after series.
     pub(super) fn of_points(
-        metrics: BTreeMap<Uuid, Metric>,
-        points: Vec<MetricDataPoint>,
+        metrics: &BTreeMap<Uuid, Metric>,
+        points: &[MetricDataPoint],
     ) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         for points in points.chunk_by(|a, b| a.series_id == b.series_id) {

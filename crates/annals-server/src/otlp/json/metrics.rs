@@ -171,8 +171,8 @@ fn histogram(value: Value) -> Result<Point, FieldError> {
         time_unix_nano: point.unsigned("timeUnixNano", NANOS)?,
         count: point.unsigned("count", U64)?,
         sum: double(&mut point, "sum")?,
-        bucket_counts: point.list("bucketCounts", count)?,
-        explicit_bounds: point.list("explicitBounds", a_double)?,
+        bucket_counts: point.list("bucketCounts", |value| count(&value))?,
+        explicit_bounds: point.list("explicitBounds", |value| a_double(&value))?,
         exemplars: point.list("exemplars", exemplar)?,
         flags: point.unsigned("flags", U32)?,
         min: double(&mut point, "min")?,
@@ -204,7 +204,7 @@ fn buckets(value: Value) -> Result<Buckets, FieldError> {
     let mut buckets = Message::of(value)?;
     Ok(Buckets {
         offset: signed(&mut buckets, "offset")?,
-        bucket_counts: buckets.list("bucketCounts", count)?,
+        bucket_counts: buckets.list("bucketCounts", |value| count(&value))?,
     })
 }
 
@@ -253,12 +253,12 @@ fn one_of<T>(double: Option<T>, int: Option<T>) -> Result<Option<T>, FieldError>
 }
 
 fn double(message: &mut Message, name: &'static str) -> Result<Option<f64>, FieldError> {
-    let value = message.take(name)?.map(a_double).transpose();
+    let value = message.take(name)?.as_ref().map(a_double).transpose();
     value.map_err(|error| error.within(name))
 }
 
-fn a_double(value: Value) -> Result<f64, FieldError> {
-    let double = match &value {
+fn a_double(value: &Value) -> Result<f64, FieldError> {
+    let double = match value {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => {
             // Rust's own reading of words (`inf`, `nan`) is more than the protocol has.
@@ -267,7 +267,7 @@ fn a_double(value: Value) -> Result<f64, FieldError> {
         }
         _ => None,
     };
-    double.ok_or_else(|| wrong_type("", &value, "a number"))
+    double.ok_or_else(|| wrong_type("", value, "a number"))
 }
 
 fn int(message: &mut Message, name: &'static str) -> Result<Option<i64>, FieldError> {
@@ -295,13 +295,13 @@ fn signed(message: &mut Message, name: &'static str) -> Result<i32, FieldError> 
         .ok_or_else(|| wrong_type(name, &value, U32))
 }
 
-fn count(value: Value) -> Result<u64, FieldError> {
-    let count = match &value {
+fn count(value: &Value) -> Result<u64, FieldError> {
+    let count = match value {
         Value::Number(number) => number.as_u64(),
         Value::String(text) => text.parse().ok(),
         _ => None,
     };
-    count.ok_or_else(|| wrong_type("", &value, U64))
+    count.ok_or_else(|| wrong_type("", value, U64))
 }
 
 /// From protobuf's messages to JSON.
