@@ -148,13 +148,16 @@ impl Gathered {
     }
 }
 
+/// A metric's series, or the value of an attribute.
+type GroupKey = (Uuid, Uuid, String);
+
 /// What is gathered of each group in each bucket.
 struct Gathering<'a> {
     window: Window,
     aggregation: &'a Aggregation,
     metrics: BTreeMap<Uuid, &'a Metric>,
     /// By what tells groups apart: the metric and series, or the value of an attribute.
-    groups: BTreeMap<(Uuid, Uuid, String), (Group, BTreeMap<i64, Gathered>)>,
+    groups: BTreeMap<GroupKey, (Group, BTreeMap<i64, Gathered>)>,
 }
 
 impl<'a> Gathering<'a> {

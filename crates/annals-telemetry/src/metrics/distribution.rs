@@ -101,7 +101,7 @@ impl Distribution {
         let shape = std::mem::take(&mut self.shape);
         self.shape = match (shape, other.shape) {
             (Shape::Explicit(a), Shape::Explicit(b)) => {
-                a.plus(b).map_or(Shape::None, Shape::Explicit)
+                a.plus(&b).map_or(Shape::None, Shape::Explicit)
             }
             (Shape::Exponential(a), Shape::Exponential(b)) => Shape::Exponential(a.plus(b)),
             _ => Shape::None,

@@ -11,7 +11,7 @@ pub(super) struct Explicit {
 
 impl Explicit {
     /// Both, over the bounds that both have; nothing where they share none and are not whole without.
-    pub(super) fn plus(self, other: Self) -> Option<Self> {
+    pub(super) fn plus(self, other: &Self) -> Option<Self> {
         if self.bounds == other.bounds {
             let counts = self.counts.iter().zip(&other.counts);
             let counts = counts.map(|(a, b)| a.saturating_add(*b)).collect();
@@ -22,7 +22,7 @@ impl Explicit {
         if bounds.is_empty() {
             return None;
         }
-        self.over(&bounds).plus(other.over(&bounds))
+        self.over(&bounds).plus(&other.over(&bounds))
     }
 
     /// What came after an earlier state; `None` when it does not follow from it.
