@@ -20,6 +20,7 @@ mod event_server;
 mod event_transfer;
 mod lifecycle_commands;
 mod llm_dialects;
+mod logs;
 mod outage;
 mod program;
 mod python_sdk;

@@ -37,7 +37,6 @@ pub(super) trait OfScope: Sized {
 pub(super) type ItemOf<R> = <<R as OfResource>::Scope as OfScope>::Item;
 
 /// Makes the messages around records openable, by the names of their fields.
-
 macro_rules! layers {
     ($of_resource:ident { $scopes:ident }, $of_scope:ident { $items:ident: $item:ty }) => {
         impl $crate::otlp::layers::OfResource for $of_resource {

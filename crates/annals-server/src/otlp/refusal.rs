@@ -261,7 +261,7 @@ pub struct RefusedRecord {
     /// The metric that it is a point of, where that can be told.
     pub metric: Option<String>,
     /// Why. Part of the message, so not its source as well.
-    pub reason: FieldError,
+    pub reason: Box<FieldError>,
 }
 
 impl RefusedRecord {
@@ -273,7 +273,7 @@ impl RefusedRecord {
             trace_id: identity.trace_id.filter(repeatable),
             span_id: identity.span_id.filter(repeatable),
             metric: identity.metric.filter(|name| !name.is_empty()),
-            reason,
+            reason: Box::new(reason),
         }
     }
 }

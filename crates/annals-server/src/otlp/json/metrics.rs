@@ -69,7 +69,7 @@ pub fn read(text: &str, bounds: &Bounds) -> Result<Decoded<MetricPoint>, ReadErr
                 refused.index += before;
                 // A name in snake_case is told as it stands.
                 if !matches!(refused.reason.problem, Problem::Name { .. }) {
-                    refused.reason = refused.reason.with_json_names();
+                    refused.reason = Box::new(refused.reason.with_json_names());
                 }
                 refused
             }));
