@@ -75,7 +75,7 @@ pub(crate) async fn run(
         }
         TracesCommand::Search(args) => {
             let store = Spans::new(store, SpansOptions::default()).await?;
-            let found = store.search(args.into()).await?;
+            let found = store.search((&**args).into()).await?;
             tell(&found, args.limit);
             let window = found.window.map(|window| {
                 let time =

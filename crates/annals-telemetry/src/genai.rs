@@ -2,7 +2,7 @@
 //!
 //! Known are OpenTelemetry's GenAI conventions with the names they had before, OpenInference,
 //! OpenLLMetry (Traceloop), the Vercel AI SDK, Langfuse, and plain names as InferTrace has them. For
-//! each column there is a list of names, and the first that has a usable value wins ([`names`]). Names
+//! each column there is a list of names, and the first that has a usable value wins (`genai/names.rs`). Names
 //! under `annals.` say a column outright and win over all others.
 //!
 //! Nothing is taken away, and nothing is refused: a value of another type, or beyond its column, leaves
@@ -10,8 +10,8 @@
 //!
 //! | Column | What is made of it |
 //! |---|---|
-//! | `gen_ai_operation`, `provider`, `finish_reason` | the same word for the same thing in every dialect ([`words`]) |
-//! | `input_tokens`, `output_tokens` | totals: what a dialect counts beside them is added ([`tokens`]) |
+//! | `gen_ai_operation`, `provider`, `finish_reason` | the same word for the same thing in every dialect (`genai/words.rs`) |
+//! | `input_tokens`, `output_tokens` | totals: what a dialect counts beside them is added (`genai/tokens.rs`) |
 //! | `token_convention` | how it was counted; absent where no dialect told a count |
 //! | `cost`, `cost_source` | a cost that the source tells, which is `reported` |
 //! | texts | up to [`LONGEST`] bytes without U+0000, since columns have indexes and tags do not |

@@ -49,7 +49,7 @@ pub(crate) enum TracesCommand {
     #[command(
         after_help = "Examples:\n  annals traces search --errors --since 24h\n  annals traces search --model gpt-4o --min-cost 0.05\n  annals traces search --attribute tenant=acme --name checkout --since 7d\n  annals traces search --user ann --min-duration 10s --json"
     )]
-    Search(SearchArgs),
+    Search(Box<SearchArgs>),
 }
 
 /// Which traces.

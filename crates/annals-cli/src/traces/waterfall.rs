@@ -277,12 +277,12 @@ fn tokens_of(span: &Span, screen: Screen) -> String {
 
 /// An amount of US dollars, with the digits that tell something.
 pub(super) fn money(cost: f64) -> String {
-    match cost {
-        cost if cost == 0.0 => "$0".to_owned(),
-        cost if cost.abs() < 0.000_001 => "<$0.000001".to_owned(),
-        cost if cost.abs() < 0.01 => format!("${cost:.6}"),
-        cost if cost.abs() < 100.0 => format!("${cost:.4}"),
-        cost => format!("${cost:.2}"),
+    match cost.abs() {
+        0.0 => "$0".to_owned(),
+        size if size < 0.000_001 => "<$0.000001".to_owned(),
+        size if size < 0.01 => format!("${cost:.6}"),
+        size if size < 100.0 => format!("${cost:.4}"),
+        _ => format!("${cost:.2}"),
     }
 }
 

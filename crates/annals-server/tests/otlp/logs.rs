@@ -112,10 +112,14 @@ proptest! {
         around in around(),
         messages in vec(message(), 1..4),
     ) {
-        let sent = request(around, messages);
-        let records = records(sent.clone());
+        // One by one: NaN in a resource is unlike itself, and such neighbours share none.
+        for message in &messages {
+            let sent = request(around.clone(), vec![message.clone()]);
+            let back = logs::to_proto(&records(sent.clone())).unwrap();
+            prop_assert_eq!(normal_request(back), normal_request(sent));
+        }
+        let records = records(request(around, messages));
         let back = logs::to_proto(&records).unwrap();
-        prop_assert_eq!(normal_request(back.clone()), normal_request(sent));
         prop_assert_eq!(&self::records(back), &records);
         let by_json = read(&json::write_logs(&records).unwrap());
         prop_assert_eq!(by_json.refused, []);

@@ -159,14 +159,16 @@ async fn other_methods_and_paths_are_refused_with_the_way_out() {
         assert_eq!(answer.header("allow"), "POST");
         assert!(answer.json()["message"].as_str().unwrap().contains("POST"));
     }
-    for path in ["/", "/v1/metrics", "/v1/traces/", "/nowhere"] {
+    for path in ["/", "/v1/profiles", "/v1/traces/", "/nowhere"] {
         let answer = get(served.otlp, path).await;
         assert_eq!(answer.status, 404, "{path}");
         let message = answer.json()["message"].as_str().unwrap().to_owned();
-        assert!(message.contains("/v1/traces"), "{message}");
+        for way in ["/v1/traces", "/v1/metrics", "/v1/logs"] {
+            assert!(message.contains(way), "{message}");
+        }
     }
     let headers = [("content-type", "application/x-protobuf")];
-    let answer = post(served.otlp, "/v1/logs", &headers, "").await;
+    let answer = post(served.otlp, "/v1/profiles", &headers, "").await;
     assert_eq!(answer.status, 404);
     Road::Protobuf.of_http(&answer).unwrap_err();
 }

@@ -113,7 +113,7 @@ async fn a_method_or_service_that_there_is_not_is_unimplemented() {
     let served = serving::in_memory(&[]).await;
     for path in [
         "/opentelemetry.proto.collector.trace.v1.TraceService/Import",
-        "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        "/opentelemetry.proto.collector.profiles.v1.ProfilesService/Export",
         "/infertrace.v1.CollectorService/SendSpan",
         "/nothing",
     ] {

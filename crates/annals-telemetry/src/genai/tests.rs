@@ -216,9 +216,12 @@ fn observatory() -> Attributes<'static> {
     ]
 }
 
+/// What a dialect calls itself, and a call in its words.
+type Dialect = (&'static str, fn() -> Attributes<'static>);
+
 #[test]
 fn a_call_is_the_same_in_every_dialect() {
-    let dialects: [(&str, fn() -> Attributes<'static>); 7] = [
+    let dialects: [Dialect; 7] = [
         ("conventions", conventions),
         ("older conventions", older_conventions),
         ("OpenInference", openinference),

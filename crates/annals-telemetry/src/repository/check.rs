@@ -364,7 +364,9 @@ mod tests {
     fn a_span_that_cannot_be_is_refused_by_field() {
         let span = Span::new("t", "s", "api", "chat", at(1), 5);
         assert_eq!(span.check(), Ok(()));
-        let broken: [(&str, fn(&mut Span)); 8] = [
+        /// A field, and how it is broken.
+        type Broken = (&'static str, fn(&mut Span));
+        let broken: [Broken; 8] = [
             ("span_id", |span| span.span_id = "0000000000000000".into()),
             ("parent_span_id", |span| {
                 span.parent_span_id = Some("s".into())
