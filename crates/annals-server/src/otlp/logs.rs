@@ -1,6 +1,6 @@
 //! Log records in protobuf's shape, and back.
 //!
-//! A body that is a text is one; of any other, the JSON that [attributes](super::attributes) have lies in `body_json`,
+//! A body that is a text is one; of any other, its JSON (see [`super::attributes`]) lies in `body_json`,
 //! and its text in `body`, where searches find it.
 //!
 //! A record comes out as it came in, but for two things: a time that its source did not know is the one at which
