@@ -184,7 +184,7 @@ pub(crate) enum Command {
     },
     /// Chunks of tables: look at them, compress, drop and export them
     #[command(
-        after_help = "First steps:\n  annals chunks list spans\n  annals chunks compress spans --older-than '7 days' --dry-run\n  annals chunks drop spans --older-than '90 days' --dry-run\n\nTables are spans, bars_1m, bars_5m, bars_15m, bars_1h, deployment_trace_span, and events:NAMESPACE for messages."
+        after_help = "First steps:\n  annals chunks list spans\n  annals chunks compress spans --older-than '7 days' --dry-run\n  annals chunks drop spans --older-than '90 days' --dry-run\n\nTables are spans, metric_data_points, logs, bars_1m, bars_5m, bars_15m, bars_1h, deployment_trace_span, and events:NAMESPACE for messages."
     )]
     Chunks {
         #[command(subcommand)]

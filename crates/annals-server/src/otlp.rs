@@ -25,11 +25,12 @@
 
 pub mod attributes;
 mod decoded;
+pub(crate) mod divided;
 mod events;
 pub mod genai;
 pub(crate) mod ids;
 pub mod json;
-mod layers;
+pub(crate) mod layers;
 pub mod limits;
 mod links;
 pub mod logs;

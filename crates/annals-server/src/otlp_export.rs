@@ -19,7 +19,12 @@ pub(crate) use traces::Traces;
 use crate::{
     intake::{Intake, Sink},
     metrics::{self, Outcome, Road},
-    otlp::{Bounds, Decoded, RefusedRecord, Told as _, json::ReadError},
+    otlp::{
+        Bounds, Decoded, RefusedRecord, Told as _,
+        divided::{self, Divided},
+        json::ReadError,
+        layers::{OfResource, OfScope},
+    },
     packed::Packed,
     refusal::{Form, Refusal},
     roads::Roads,
@@ -34,6 +39,8 @@ pub(crate) trait Signal: 'static {
     type Sink: Sink<Record: Send + 'static>;
     /// The message of a request.
     type Request: Message + Default;
+    /// What a request has of one resource.
+    type OfResource: OfResource<Scope: OfScope<Item: Message + Default>>;
     /// The message of an answer.
     type Answer: Message + Default + 'static;
 
@@ -50,10 +57,10 @@ pub(crate) trait Signal: 'static {
 
     fn intake(roads: &Roads) -> &Intake<Self::Sink>;
 
-    /// Whether a request has nothing of what this server knows.
-    fn is_empty(request: &Self::Request) -> bool;
+    /// What a request is made of.
+    fn resources(request: Self::Request) -> Vec<Self::OfResource>;
 
-    fn from_proto(request: Self::Request, arrived: &Arrived<'_>) -> DecodedBy<Self>;
+    fn from_proto(request: Vec<Self::OfResource>, arrived: &Arrived<'_>) -> DecodedBy<Self>;
 
     fn from_json(text: &str, arrived: &Arrived<'_>) -> Result<DecodedBy<Self>, ReadError>;
 
@@ -141,8 +148,17 @@ fn read<S: Signal>(
             Ok(S::from_json(text, &arrived)?)
         }
         Form::Protobuf => {
-            let request = S::Request::decode(message)?;
-            if S::is_empty(&request) && !bytes.is_empty() {
+            let request = match S::Request::decode(message) {
+                Ok(request) => S::resources(request),
+                Err(error) if divided::is_too_deep(&error) => {
+                    let divided = Divided::of(&bytes).ok_or(error)?;
+                    let (request, too_deep) = divided.into_parts();
+                    let decoded = S::from_proto(request, &arrived);
+                    return Ok(divided::with_too_deep(decoded, &too_deep));
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if request.is_empty() && !bytes.is_empty() {
                 // What protobuf does not know it passes over, and everything in it would be lost.
                 return Err(Refusal::invalid(format!(
                     "the request has bytes and no {}: it is not an {}",

@@ -1,5 +1,8 @@
 #![doc = include_str!("../../../README.md")]
 
+/// What was read before, in process and in Redis.
+#[cfg(feature = "telemetry")]
+pub use annals_cache as cache;
 /// Deployment traces.
 #[cfg(feature = "deploy")]
 pub use annals_deploy as deploy;
@@ -16,7 +19,7 @@ pub use annals_record as record;
 pub use annals_server as server;
 /// Where records are kept: store, writer, query, migrations, configuration.
 pub use annals_store as store;
-/// Spans and traces.
+/// Traces, metrics, logs, and what models cost.
 #[cfg(feature = "telemetry")]
 pub use annals_telemetry as telemetry;
 

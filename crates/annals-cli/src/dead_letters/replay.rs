@@ -6,7 +6,10 @@ use annals_deploy::{DeploymentSpan, Deployments, DeploymentsOptions};
 use annals_market::{Bar, BarStore as _, Bars, BarsOptions};
 use annals_record::Record as _;
 use annals_store::{DeadLetter, Replayed, Store};
-use annals_telemetry::{LogRecord, Logs, LogsOptions, Span, Spans, SpansOptions};
+use annals_telemetry::{
+    LogRecord, Logs, LogsOptions, Metric, MetricDataPoint, Metrics, MetricsOptions, Span, Spans,
+    SpansOptions,
+};
 
 use super::{PAGE, filter_of};
 use crate::{
@@ -25,6 +28,7 @@ struct Writers {
     bars: Bars,
     deployments: Deployments,
     logs: Logs,
+    metrics: Metrics,
 }
 
 pub(super) async fn run(
@@ -44,12 +48,14 @@ pub(super) async fn run(
         bars: Bars::new(store.clone(), bars).await?,
         deployments: Deployments::new(store.clone(), DeploymentsOptions::default()).await?,
         logs: Logs::new(store.clone(), LogsOptions::default()).await?,
+        metrics: Metrics::new(store.clone(), MetricsOptions::default()).await?,
     };
     let total = writers.replay_all(store, which).await?;
     writers.spans.shutdown(END).await;
     writers.bars.close(END).await;
     writers.deployments.shutdown(END).await;
     writers.logs.shutdown(END).await;
+    writers.metrics.shutdown(END).await;
     if json {
         print_json(&serde_json::json!({ "committed": total.committed, "refused": total.refused }))?;
     } else {
@@ -91,7 +97,7 @@ impl Writers {
     }
 
     /// Replays nothing when a letter is of no family.
-    async fn replay(&self, letters: Vec<DeadLetter>) -> Result<[Replayed; 4], CliError> {
+    async fn replay(&self, letters: Vec<DeadLetter>) -> Result<[Replayed; 6], CliError> {
         let of_table = |table: &str, letters: Vec<DeadLetter>| -> (Vec<_>, Vec<_>) {
             let is_of = |letter: &DeadLetter| letter.table_name == table;
             letters.into_iter().partition(is_of)
@@ -100,6 +106,8 @@ impl Writers {
         let (bars, rest) = of_table(Bar::DESCRIPTOR.table, rest);
         let (deployments, rest) = of_table(DeploymentSpan::DESCRIPTOR.table, rest);
         let (logs, rest) = of_table(LogRecord::DESCRIPTOR.table, rest);
+        let (metrics, rest) = of_table(Metric::DESCRIPTOR.table, rest);
+        let (points, rest) = of_table(MetricDataPoint::DESCRIPTOR.table, rest);
         if let Some(foreign) = rest.into_iter().next() {
             return Err(CliError::ForeignTable(foreign.table_name));
         }
@@ -108,6 +116,9 @@ impl Writers {
             self.bars.writer().replay(bars).await?,
             self.deployments.writer().replay(deployments).await?,
             self.logs.writer().replay(logs).await?,
+            // A point's metric is there before it.
+            self.metrics.metrics_writer().replay(metrics).await?,
+            self.metrics.writer().replay(points).await?,
         ])
     }
 }

@@ -230,7 +230,7 @@ pub(crate) struct DeleteArgs {
 /// Which table.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TableArg {
-    /// The table: spans, bars_1m, bars_5m, bars_15m, bars_1h, deployment_trace_span or events:NAMESPACE
+    /// The table: spans, metric_data_points, logs, bars_1m, bars_5m, bars_15m, bars_1h, deployment_trace_span or events:NAMESPACE
     #[arg(value_name = "TABLE", required_unless_present = "namespace")]
     table: Option<String>,
     /// The messages of this namespace: the table events:NAME

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::{
 use super::{Bounds, FieldError, Origin, origin::Around};
 
 /// What a request has of one resource.
-pub(super) trait OfResource: Sized {
+pub(crate) trait OfResource: Sized {
     /// What it has of one scope.
     type Scope: OfScope;
 
@@ -20,7 +20,7 @@ pub(super) trait OfResource: Sized {
 }
 
 /// What a request has of one scope.
-pub(super) trait OfScope: Sized {
+pub(crate) trait OfScope: Sized {
     /// A message of the signal.
     type Item;
 
@@ -34,7 +34,7 @@ pub(super) trait OfScope: Sized {
 }
 
 /// The message of a signal.
-pub(super) type ItemOf<R> = <<R as OfResource>::Scope as OfScope>::Item;
+pub(crate) type ItemOf<R> = <<R as OfResource>::Scope as OfScope>::Item;
 
 /// Makes the messages around records openable, by the names of their fields.
 macro_rules! layers {

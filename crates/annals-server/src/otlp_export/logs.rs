@@ -1,8 +1,11 @@
 //! Logs, as an export of OTLP.
 
 use annals_telemetry::LogRecord;
-use opentelemetry_proto::tonic::collector::logs::v1::{
-    ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
+use opentelemetry_proto::tonic::{
+    collector::logs::v1::{
+        ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
+    },
+    logs::v1::ResourceLogs,
 };
 
 use super::{Arrived, Rejected, Signal};
@@ -23,6 +26,7 @@ pub(crate) struct Logs;
 impl Signal for Logs {
     type Sink = LogSink;
     type Request = ExportLogsServiceRequest;
+    type OfResource = ResourceLogs;
     type Answer = ExportLogsServiceResponse;
 
     const PATH: &'static str = "/v1/logs";
@@ -35,14 +39,14 @@ impl Signal for Logs {
         &roads.logs
     }
 
-    fn is_empty(request: &ExportLogsServiceRequest) -> bool {
-        request.resource_logs.is_empty()
+    fn resources(request: Self::Request) -> Vec<ResourceLogs> {
+        request.resource_logs
     }
 
-    fn from_proto(request: ExportLogsServiceRequest, arrived: &Arrived<'_>) -> Decoded<LogRecord> {
+    fn from_proto(request: Vec<ResourceLogs>, arrived: &Arrived<'_>) -> Decoded<LogRecord> {
         let came = |hash: &[u8; 32]| arrived.roads.logs.came(hash);
         let coming = Coming::new(arrived.bytes, &came);
-        logs::from_proto(request.resource_logs, arrived.bounds, &coming)
+        logs::from_proto(request, arrived.bounds, &coming)
     }
 
     fn from_json(text: &str, arrived: &Arrived<'_>) -> Result<Decoded<LogRecord>, ReadError> {

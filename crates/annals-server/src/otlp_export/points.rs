@@ -1,7 +1,10 @@
 //! Metrics, as an export of OTLP.
 
-use opentelemetry_proto::tonic::collector::metrics::v1::{
-    ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+use opentelemetry_proto::tonic::{
+    collector::metrics::v1::{
+        ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+    },
+    metrics::v1::ResourceMetrics,
 };
 
 use super::{Arrived, Rejected, Signal};
@@ -22,6 +25,7 @@ pub(crate) struct Metrics;
 impl Signal for Metrics {
     type Sink = MetricSink;
     type Request = ExportMetricsServiceRequest;
+    type OfResource = ResourceMetrics;
     type Answer = ExportMetricsServiceResponse;
 
     const PATH: &'static str = "/v1/metrics";
@@ -34,15 +38,12 @@ impl Signal for Metrics {
         &roads.metrics
     }
 
-    fn is_empty(request: &ExportMetricsServiceRequest) -> bool {
-        request.resource_metrics.is_empty()
+    fn resources(request: Self::Request) -> Vec<ResourceMetrics> {
+        request.resource_metrics
     }
 
-    fn from_proto(
-        request: ExportMetricsServiceRequest,
-        arrived: &Arrived<'_>,
-    ) -> Decoded<MetricPoint> {
-        metrics::from_proto(request.resource_metrics, arrived.bounds)
+    fn from_proto(request: Vec<ResourceMetrics>, arrived: &Arrived<'_>) -> Decoded<MetricPoint> {
+        metrics::from_proto(request, arrived.bounds)
     }
 
     fn from_json(text: &str, arrived: &Arrived<'_>) -> Result<Decoded<MetricPoint>, ReadError> {

@@ -1,7 +1,10 @@
 //! Traces, as an export of OTLP.
 
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::{
+        ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+    },
+    trace::v1::ResourceSpans,
 };
 
 use super::{Arrived, Rejected, Signal};
@@ -22,6 +25,7 @@ pub(crate) struct Traces;
 impl Signal for Traces {
     type Sink = SpanSink;
     type Request = ExportTraceServiceRequest;
+    type OfResource = ResourceSpans;
     type Answer = ExportTraceServiceResponse;
 
     const PATH: &'static str = "/v1/traces";
@@ -34,12 +38,12 @@ impl Signal for Traces {
         &roads.otlp
     }
 
-    fn is_empty(request: &ExportTraceServiceRequest) -> bool {
-        request.resource_spans.is_empty()
+    fn resources(request: Self::Request) -> Vec<ResourceSpans> {
+        request.resource_spans
     }
 
-    fn from_proto(request: ExportTraceServiceRequest, arrived: &Arrived<'_>) -> Decoded {
-        traces::from_proto(request.resource_spans, arrived.bounds)
+    fn from_proto(request: Vec<ResourceSpans>, arrived: &Arrived<'_>) -> Decoded {
+        traces::from_proto(request, arrived.bounds)
     }
 
     fn from_json(text: &str, arrived: &Arrived<'_>) -> Result<Decoded, ReadError> {

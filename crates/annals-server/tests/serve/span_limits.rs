@@ -174,6 +174,17 @@ async fn too_many_or_too_deep_attributes_refuse_their_span() {
     }
 }
 
+/// Deeper than protobuf's reader goes, which gives up a whole request.
+#[tokio::test]
+async fn what_no_reader_goes_down_to_refuses_its_span_alone() {
+    let served = serving::in_memory(&[]).await;
+    for road in BOTH {
+        for levels in [64, 500] {
+            assert_refused(&served, road, nested(levels), &["span 1"]).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn settings_move_the_attributes_that_are_taken() {
     let settings = [("MAX_ATTRIBUTES", "3"), ("MAX_ATTRIBUTE_DEPTH", "2")];
