@@ -130,12 +130,12 @@ async fn a_table_that_somebody_changed_is_a_fault(database: TestDatabase) {
     place
         .execute(
             database.backend,
-            "ALTER TABLE spans DROP COLUMN trace_state; ALTER TABLE traces DROP COLUMN status_message",
+            "ALTER TABLE spans DROP COLUMN trace_state; ALTER TABLE traces DROP COLUMN unpriced_calls",
         )
         .await;
     let (code, found) = place.doctor(&["fault"]);
     assert_eq!((code, found.len()), (1, 2), "{found:?}");
-    for column in ["trace_state", "status_message"] {
+    for column in ["trace_state", "unpriced_calls"] {
         assert!(
             found
                 .iter()

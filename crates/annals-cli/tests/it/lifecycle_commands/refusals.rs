@@ -58,7 +58,7 @@ async fn what_cannot_be_asked_for_is_exit_code_2(database: TestDatabase) {
         ],
     ] {
         let said = place.refused(command);
-        assert!(said.contains("spans, bars_1m"), "{said}");
+        assert!(said.contains("spans, metric_data_points"), "{said}");
     }
     // Longer bars are made of all symbols' minutes.
     for more in ["--dry-run", "--yes"] {
