@@ -98,6 +98,12 @@ struct Options {
     /// Traces that they are of.
     #[arg(long, env = "ANNALS_BENCH_OBSERVABILITY_TRACES", default_value_t = 1_000_000, value_parser = above_zero)]
     observability_traces: usize,
+    /// Servers of its own on which `observability` runs.
+    #[arg(long, value_delimiter = ',', default_value = "postgres,timescale")]
+    observability_servers: Vec<String>,
+    /// What `observability` measures there: ingest, indexes, month.
+    #[arg(long, value_delimiter = ',', default_value = "ingest,indexes,month")]
+    observability_parts: Vec<String>,
     /// Starts of the program, on a fresh database and on an existing one.
     #[arg(long, env = "ANNALS_BENCH_STARTS", default_value_t = 20, value_parser = above_zero)]
     starts: usize,

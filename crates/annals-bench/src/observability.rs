@@ -49,28 +49,45 @@ pub(crate) async fn run(options: &Options, report: &mut Report) {
     told::introduce(report, &plan);
     told::mapping(report, &mapping::measure(plan));
     let mut load = Load::new(options.rows, plan.end);
-    for flavor in [Flavor::Postgres, Flavor::Timescale] {
+    let has = |list: &[String], name: &str| list.iter().any(|known| known == name);
+    let measures = |part| has(&options.observability_parts, part);
+    for (flavor, name) in [
+        (Flavor::Postgres, "postgres"),
+        (Flavor::Timescale, "timescale"),
+    ] {
+        if !has(&options.observability_servers, name) {
+            continue;
+        }
         let place = Place::own(flavor).await;
         let version = place.version().await;
         report.server(version.clone());
-        let contest = ingest::measure(options, &place, &mut load).await;
-        told::ingest(report, options, &version, &contest);
+        if measures("ingest") {
+            let contest = ingest::measure(options, &place, &mut load).await;
+            told::ingest(report, options, &version, &contest);
+        }
         // `traces` is an ordinary table on every server.
-        if let Some(bed) = place.bed.as_ref().filter(|_| flavor == Flavor::Postgres) {
+        if let Some(bed) = place
+            .bed
+            .as_ref()
+            .filter(|_| flavor == Flavor::Postgres && measures("indexes"))
+        {
             let measured = indexes::measure(options, bed, &load).await;
             told::indexes(report, options, &version, &measured);
         }
-        month(report, &version, &place, plan).await;
+        if measures("month") {
+            month(report, &version, &place, plan).await;
+        }
         place.end().await;
     }
     match &options.community_url {
-        Some(url) => {
+        Some(url) if measures("month") => {
             let place = Place::community(url).await;
             let version = place.version().await;
             report.server(version.clone());
             month(report, &version, &place, plan).await;
             place.end().await;
         }
+        Some(_) => {}
         None => report.paragraph(
             "No Community server (ANNALS_BENCH_COMMUNITY_URL), so there was none of its edition.",
         ),
