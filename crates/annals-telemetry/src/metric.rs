@@ -287,16 +287,6 @@ impl Identity {
     }
 }
 
-/// When a row of `metrics` was made; read beside it.
-#[derive(Clone, Debug, PartialEq, Record)]
-#[record(crate = "annals_record", table = "metrics", key("id"))]
-pub struct MetricTimes {
-    /// The metric.
-    pub id: Uuid,
-    /// When it was first heard of.
-    pub created_at: TimestampMicros,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

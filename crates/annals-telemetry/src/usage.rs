@@ -23,6 +23,7 @@
 //! by their beginnings, because a key has no room for more.
 
 mod add;
+mod columns;
 mod counts;
 mod recompute;
 mod summary;

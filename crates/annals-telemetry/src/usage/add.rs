@@ -7,69 +7,20 @@ use annals_store::{
     sqlx,
 };
 
-use super::counts::{Added, Counts, added};
+use super::{
+    columns::{columns, daily_keys, hourly_keys},
+    counts::{Added, Counts, added},
+};
 use crate::Span;
 
 /// Binds the columns of counts, in the order of the tables.
-macro_rules! bind_counts {
+macro_rules! counts {
     ($query:expr, $rows:expr) => {
-        $query
-            .bind($rows.iter().map(|(_, row)| row.calls).collect::<Vec<_>>())
-            .bind($rows.iter().map(|(_, row)| row.errors).collect::<Vec<_>>())
-            .bind(
-                $rows
-                    .iter()
-                    .map(|(_, row)| row.unpriced_calls)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                $rows
-                    .iter()
-                    .map(|(_, row)| row.input_tokens)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                $rows
-                    .iter()
-                    .map(|(_, row)| row.output_tokens)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                $rows
-                    .iter()
-                    .map(|(_, row)| row.cached_tokens)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                $rows
-                    .iter()
-                    .map(|(_, row)| row.cache_write_tokens)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                $rows
-                    .iter()
-                    .map(|(_, row)| row.reasoning_tokens)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                $rows
-                    .iter()
-                    .map(|(_, row)| row.cost_nanos)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                $rows
-                    .iter()
-                    .map(|(_, row)| row.duration_ms)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                $rows
-                    .iter()
-                    .map(|(_, row)| row.duration_ms_squares)
-                    .collect::<Vec<_>>(),
-            )
+        columns!($query, $rows;
+            |(_, row)| row.calls, |(_, row)| row.errors, |(_, row)| row.unpriced_calls,
+            |(_, row)| row.input_tokens, |(_, row)| row.output_tokens, |(_, row)| row.cached_tokens,
+            |(_, row)| row.cache_write_tokens, |(_, row)| row.reasoning_tokens, |(_, row)| row.cost_nanos,
+            |(_, row)| row.duration_ms, |(_, row)| row.duration_ms_squares)
     };
 }
 
@@ -89,50 +40,14 @@ pub(crate) async fn add_postgres(
     }
     lock_days(connection, names, &days).await?;
     let sql = names.statement(include_str!("hourly.postgres.sql"));
-    let query = sqlx::query(sql)
-        .bind(
-            hourly
-                .iter()
-                .map(|(key, _)| PgTimestamp(key.hour))
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            hourly
-                .iter()
-                .map(|(key, _)| key.service)
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            hourly
-                .iter()
-                .map(|(key, _)| key.provider)
-                .collect::<Vec<_>>(),
-        )
-        .bind(hourly.iter().map(|(key, _)| key.model).collect::<Vec<_>>());
-    bind_counts!(query, hourly)
-        .execute(&mut *connection)
-        .await?;
+    let query = hourly_keys!(sqlx::query(sql), hourly);
+    counts!(query, hourly).execute(&mut *connection).await?;
     if daily.is_empty() {
         return Ok(());
     }
     let sql = names.statement(include_str!("daily.postgres.sql"));
-    let query = sqlx::query(sql)
-        .bind(
-            daily
-                .iter()
-                .map(|(key, _)| PgTimestamp(key.day))
-                .collect::<Vec<_>>(),
-        )
-        .bind(daily.iter().map(|(key, _)| key.subject).collect::<Vec<_>>())
-        .bind(daily.iter().map(|(key, _)| key.id).collect::<Vec<_>>())
-        .bind(
-            daily
-                .iter()
-                .map(|(key, _)| key.provider)
-                .collect::<Vec<_>>(),
-        )
-        .bind(daily.iter().map(|(key, _)| key.model).collect::<Vec<_>>());
-    bind_counts!(query, daily).execute(connection).await?;
+    let query = daily_keys!(sqlx::query(sql), daily);
+    counts!(query, daily).execute(connection).await?;
     Ok(())
 }
 

@@ -31,6 +31,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use super::{
     DAY,
     add::{count_days, lock_days},
+    columns::{columns, daily_keys, hourly_keys},
     counts::{DayKey, HourKey, day_keys, hour_key, sorted},
 };
 use crate::{
@@ -443,19 +444,7 @@ async fn write_postgres(
         .map_err(failed())?;
     macro_rules! differences {
         ($query:expr, $rows:expr) => {
-            $query
-                .bind(
-                    $rows
-                        .iter()
-                        .map(|(_, row)| row.cost_nanos)
-                        .collect::<Vec<_>>(),
-                )
-                .bind(
-                    $rows
-                        .iter()
-                        .map(|(_, row)| row.unpriced_calls)
-                        .collect::<Vec<_>>(),
-                )
+            columns!($query, $rows; |(_, row)| row.cost_nanos, |(_, row)| row.unpriced_calls)
         };
     }
     let query =
@@ -465,46 +454,14 @@ async fn write_postgres(
         .await
         .map_err(failed())?;
     lock_days(connection, names, days).await.map_err(failed())?;
-    let query = sqlx::query(names.statement(include_str!("recompute/hourly.postgres.sql")))
-        .bind(
-            hourly
-                .iter()
-                .map(|(key, _)| PgTimestamp(key.hour))
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            hourly
-                .iter()
-                .map(|(key, _)| key.service)
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            hourly
-                .iter()
-                .map(|(key, _)| key.provider)
-                .collect::<Vec<_>>(),
-        )
-        .bind(hourly.iter().map(|(key, _)| key.model).collect::<Vec<_>>());
+    let query = sqlx::query(names.statement(include_str!("recompute/hourly.postgres.sql")));
+    let query = hourly_keys!(query, hourly);
     differences!(query, hourly)
         .execute(&mut *connection)
         .await
         .map_err(failed())?;
-    let query = sqlx::query(names.statement(include_str!("recompute/daily.postgres.sql")))
-        .bind(
-            daily
-                .iter()
-                .map(|(key, _)| PgTimestamp(key.day))
-                .collect::<Vec<_>>(),
-        )
-        .bind(daily.iter().map(|(key, _)| key.subject).collect::<Vec<_>>())
-        .bind(daily.iter().map(|(key, _)| key.id).collect::<Vec<_>>())
-        .bind(
-            daily
-                .iter()
-                .map(|(key, _)| key.provider)
-                .collect::<Vec<_>>(),
-        )
-        .bind(daily.iter().map(|(key, _)| key.model).collect::<Vec<_>>());
+    let query = sqlx::query(names.statement(include_str!("recompute/daily.postgres.sql")));
+    let query = daily_keys!(query, daily);
     differences!(query, daily)
         .execute(&mut *connection)
         .await
