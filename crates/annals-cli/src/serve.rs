@@ -13,7 +13,7 @@ use annals_market::FeedReport;
 use annals_record::Timestamp;
 use annals_server::{ServeReport, Server, Stop, config::Addresses};
 use annals_store::{Store, WriterReport};
-use annals_telemetry::{SpanStore as _, Spans, SpansOptions};
+use annals_telemetry::{PriceList, SpanStore as _, Spans, SpansOptions};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -146,7 +146,8 @@ impl Demo {
     }
 
     async fn traffic(&self, told: &mut watch::Receiver<Stop>, json: bool) -> Result<(), CliError> {
-        let spans = Spans::new(self.store.clone(), SpansOptions::default()).await?;
+        let options = SpansOptions::default().with_prices(Arc::new(PriceList::shipped().clone()));
+        let spans = Spans::new(self.store.clone(), options).await?;
         let mut until = Timestamp::now();
         let mut traffic = Traffic::new(until.unix_nanos().unsigned_abs());
         traffic.deploy_at = until - DEMO_DEPLOYED;
@@ -189,6 +190,8 @@ impl Demo {
              \x20 {base}/models/gpt-4/latency?window=5m\n\
              \x20 {base}/models/llama-70b/regression     the alert\n\
              \x20 {base}/models/gpt-4/analysis           spikes and idle GPUs\n\
+             \x20 {base}/traces?errors=true&limit=3\n\
+             \x20 {base}/costs?by=model                 what gpt-4 cost; the others have no public price\n\
              \x20 {base}/spans?model=gpt-4&limit=3"
         ))?;
         if let Some(otlp) = self.addresses.otlp_http {

@@ -174,7 +174,7 @@ fn the_demo_shows_what_it_says() {
         .filter_map(|line| line.trim().strip_prefix("http://")?.split(' ').next())
         .map(|url| url.split_at(url.find('/').unwrap()))
         .collect();
-    assert_eq!(urls.len(), 5, "{lines:?}");
+    assert_eq!(urls.len(), 7, "{lines:?}");
     let answer = |part: &str| {
         let (address, path) = urls.iter().find(|(_, path)| path.contains(part)).unwrap();
         http(address.parse().unwrap(), "GET", path, "").json()
@@ -189,6 +189,17 @@ fn the_demo_shows_what_it_says() {
     assert!(latency["p95"].as_u64() > Some(0), "{latency}");
     assert!(answer("/analysis").is_object());
     assert_eq!(answer("/spans").as_array().unwrap().len(), 3);
+    assert_eq!(answer("/traces?errors").as_array().unwrap().len(), 3);
+    let costs = answer("/costs");
+    let of = |model: &str| {
+        let groups = costs["groups"].as_array().unwrap();
+        groups.iter().find(|group| group["model"] == model).unwrap()
+    };
+    assert!(of("gpt-4")["cost"].as_f64() > Some(0.0), "{costs}");
+    assert!(
+        of("llama-70b").get("cost").is_none(),
+        "nobody's price is no zero: {costs}"
+    );
     program.signal("TERM");
     program.lines_until("infertrace: ");
     assert!(program.end().success());
