@@ -5,6 +5,7 @@ pub(crate) mod command;
 use std::{collections::HashSet, io::IsTerminal as _, time::Duration};
 
 use annals_telemetry::{LogFilter, LogFollower, LogLevel, LogPage, LogRecord, Logs, LogsOptions};
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::command::{LogsCommand, SearchArgs, TailArgs};
 use crate::{
@@ -25,7 +26,14 @@ pub(crate) async fn run(
     let logs = Logs::new(connect(args).await?, LogsOptions::default()).await?;
     match command {
         LogsCommand::Search(args) => search(&logs, args, json).await,
-        LogsCommand::Tail(args) => tail(&logs, args, json).await,
+        LogsCommand::Tail(args) => {
+            // Listened for from the first line on: one that comes while a line is printed counts as well.
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            tokio::select! {
+                _ = interrupt.recv() => Ok(()),
+                told = tail(&logs, args, json) => told,
+            }
+        }
     }
 }
 
@@ -91,11 +99,7 @@ async fn tail(logs: &Logs, args: &TailArgs, json: bool) -> Result<(), CliError> 
     }
     let mut follower = logs.follow(&args.filter(), from)?;
     loop {
-        let records = tokio::select! {
-            ended = tokio::signal::ctrl_c() => return Ok(ended?),
-            records = next(&mut follower) => records?,
-        };
-        for record in &records {
+        for record in &next(&mut follower).await? {
             if !shown.remove(&(record.timestamp, record.id)) {
                 show.print(record)?;
             }

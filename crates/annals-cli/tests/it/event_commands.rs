@@ -1,15 +1,13 @@
 //! `annals events`, straight in the database.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    process::{Command, Stdio},
-};
-
 use annals_events::{Events, EventsOptions};
 use annals_testkit::{TestDatabase, on_every_backend};
 use serde_json::{Value, json};
 
-use crate::program::{Run, annals};
+use crate::{
+    program::{Run, annals},
+    serving::Program,
+};
 
 on_every_backend!(
     a_namespace_is_made_written_read_and_deleted,
@@ -158,22 +156,16 @@ async fn what_is_written_is_followed(database: TestDatabase) {
     let place = Place::of(&database);
     place.write("order-1", r#"{"n":1}"#);
     place.write("item-1", r#"{"n":2}"#);
-    let mut tail = Command::new(env!("CARGO_BIN_EXE_annals"))
-        .args(["events", "tail", "--category", "order", "--from", "0"])
-        .args(["--namespace", "shop", "--json"])
-        .current_dir(place.directory.path())
-        .env_clear()
-        .env("DATABASE_URL", &database.url)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
-    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let followed = "events tail --category order --from 0 --namespace shop --json";
+    let tail = Program::start(
+        tempfile::tempdir().unwrap(),
+        &[("DATABASE_URL", &database.url)],
+        &followed.split_whitespace().collect::<Vec<_>>(),
+    );
+    let next = || tail.json_line();
     assert_eq!(next()["data"], json!({ "n": 1 }));
     // By another process, as is the normal way.
     place.write("item-2", r#"{"n":3}"#);
     place.write("order-2", r#"{"n":4}"#);
     assert_eq!(next()["data"], json!({ "n": 4 }));
-    tail.kill().unwrap();
-    tail.wait().unwrap();
 }

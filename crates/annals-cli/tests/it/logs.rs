@@ -1,17 +1,16 @@
 //! `annals logs search` and `annals logs tail`.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use annals_record::Timestamp;
 use annals_telemetry::{LogRecord, Logs, LogsOptions, MIGRATIONS};
 use annals_testkit::{TestDatabase, on_every_backend};
 use serde_json::Value;
 
-use crate::program::{Run, annals};
+use crate::{
+    program::{Run, annals},
+    serving::Program,
+};
 
 on_every_backend!(
     logs_are_searched_by_every_flag,
@@ -104,20 +103,12 @@ async fn a_tail_begins_with_the_last_and_goes_on_until_it_is_interrupted(databas
     let last = run(&database, &[&flags[..], &["--no-follow"]].concat());
     let last: Value = serde_json::from_str(last.out.trim()).unwrap();
     assert_eq!(last["body"], "two");
-    let directory = tempfile::tempdir().unwrap();
-    let mut tail = Command::new(env!("CARGO_BIN_EXE_annals"))
-        .args(flags)
-        .current_dir(directory.path())
-        .env_clear()
-        .env("DATABASE_URL", &database.url)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
-    let mut next = || -> String {
-        let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-        line["body"].as_str().unwrap().to_owned()
-    };
+    let mut tail = Program::start(
+        tempfile::tempdir().unwrap(),
+        &[("DATABASE_URL", &database.url)],
+        &flags,
+    );
+    let next = || tail.json_line()["body"].as_str().unwrap().to_owned();
     assert_eq!(next(), "two");
     // By another process, and of an earlier time.
     for body in ["three", "four"] {
@@ -127,14 +118,8 @@ async fn a_tail_begins_with_the_last_and_goes_on_until_it_is_interrupted(databas
         assert_eq!(written.unwrap().committed, 2);
         assert_eq!(next(), body);
     }
-    let interrupt = ["-INT", &tail.id().to_string()];
-    assert!(
-        Command::new("kill")
-            .args(interrupt)
-            .status()
-            .unwrap()
-            .success()
-    );
-    assert!(tail.wait().unwrap().success(), "Ctrl-C is its normal end");
-    assert!(lines.next().is_none());
+    // At once, while it may still be busy with the line.
+    tail.signal("INT");
+    assert!(tail.end().success(), "Ctrl-C is its normal end");
+    assert_eq!(tail.line(), None);
 }
