@@ -7,7 +7,8 @@
 //!
 //! What is asked of spans (model, provider, attributes, names, tools, agents) goes by spans: those that match, newest first,
 //! and each trace at its newest one that matches. Where a user or a conversation is asked for as well, which few traces have,
-//! those are looked through instead, and come by their start.
+//! those are looked through instead, and come by their start; so are traces that failed, unless spans of the model or the
+//! provider that is asked for are fewer still.
 //!
 //! # Windows
 //!
@@ -25,6 +26,7 @@ mod by_traces;
 mod conditions;
 mod cursor;
 mod matching;
+mod road;
 mod summary;
 
 use std::time::Duration;
@@ -34,6 +36,7 @@ use annals_store::Store;
 
 use crate::{Invalid, Result, Spans, Trace, TraceStatus};
 use cursor::Cursor;
+use road::Road;
 
 pub use conditions::AttributeEquals;
 pub(crate) use matching::SpanKey;
@@ -185,10 +188,9 @@ pub(crate) async fn find(store: &Store, mut search: TraceSearch) -> Result<Trace
         window,
         from,
     };
-    let found = if asked.search.goes_by_spans() {
-        by_spans::page(store, &asked).await?
-    } else {
-        by_traces::page(store, &asked).await?
+    let found = match road::of(store, &asked).await? {
+        Road::Spans => by_spans::page(store, &asked).await?,
+        Road::Traces => by_traces::page(store, &asked).await?,
     };
     let next = found
         .next
@@ -242,25 +244,6 @@ impl TraceSearch {
             return invalid("attribute", "a name");
         }
         Ok(())
-    }
-
-    /// Whether something is asked of spans.
-    fn asks_spans(&self) -> bool {
-        self.model_name.is_some()
-            || self.provider.is_some()
-            || self.tool_name.is_some()
-            || self.agent_name.is_some()
-            || self.name.is_some()
-            || !self.attributes.is_empty()
-    }
-
-    /// Whether something is asked that few traces have, and an index finds those.
-    fn names_few(&self) -> bool {
-        self.user_id.is_some() || self.conversation_id.is_some()
-    }
-
-    fn goes_by_spans(&self) -> bool {
-        self.asks_spans() && !self.names_few()
     }
 
     /// Whether an index leads to what is asked for, however little there is of it.

@@ -17,11 +17,12 @@ pub(super) struct Place {
 }
 
 /// What the families of this crate keep of spans.
-pub(super) const TABLES: [&str; 5] = [
+pub(super) const TABLES: [&str; 6] = [
     "spans",
     "traces",
     "usage_hourly",
-    "usage_daily",
+    "usage_daily_user",
+    "usage_daily_conversation",
     "usage_days",
 ];
 

@@ -85,7 +85,11 @@ CREATE TABLE usage_daily (
     duration_ms         DOUBLE PRECISION NOT NULL,
     duration_ms_squares DOUBLE PRECISION NOT NULL,
     PRIMARY KEY (day, subject, subject_id, provider, model)
-) WITH (fillfactor = 80);
+) PARTITION BY LIST (subject);
+
+-- Whoever asks for users reads nothing of conversations.
+CREATE TABLE usage_daily_user PARTITION OF usage_daily FOR VALUES IN ('user') WITH (fillfactor = 80);
+CREATE TABLE usage_daily_conversation PARTITION OF usage_daily FOR VALUES IN ('conversation') WITH (fillfactor = 80);
 
 -- One row for each day of usage. Whoever changes a day's usage updates its row first, so that changes of one day come
 -- one after the other, and a summary that was remembered is known to be of now.

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use annals_record::{Filter, Record, Timestamp};
-use annals_store::Store;
+use annals_store::{Page, Store};
 
 use super::{
     Asked, Found, MAX_BATCH, MAX_BATCHES, Place,
@@ -24,10 +24,10 @@ use crate::{Result, Span, Trace};
     time = "start_time",
     key("trace_id", "span_id", "start_time")
 )]
-struct Candidate {
+pub(super) struct Candidate {
     trace_id: String,
     span_id: String,
-    start_time: Timestamp,
+    pub(super) start_time: Timestamp,
     model_name: Option<String>,
 }
 
@@ -41,26 +41,11 @@ pub(super) async fn page(store: &Store, asked: &Asked) -> Result<Found> {
     let mut seen: HashSet<String> = HashSet::new();
     let mut size = asked.first_batch(false);
     for _ in 0..MAX_BATCHES {
-        let mut query = store
-            .query::<Span>()
-            .filter(condition.clone())
-            .filter(Filter::all(from.as_ref().map(spans_behind)));
-        if asked.search.model_name.is_some() {
-            // All are of one: it says which index to take.
-            query = query.order(Span::MODEL_NAME.asc());
-        }
-        let batch = query
-            .order(Span::START_TIME.desc())
-            .order(Span::TRACE_ID.desc())
-            .order(Span::SPAN_ID.desc())
-            .limit(size)
-            .planned()
-            .fetch_as::<Candidate>()
-            .await?;
-        let mut candidates: HashSet<&str> = HashSet::new();
-        candidates.extend(batch.rows.iter().map(|key| &*key.trace_id));
-        candidates.retain(|id| !seen.contains(*id));
-        let mut rows = reportable(store, asked, &condition, candidates).await?;
+        let batch = candidates(store, asked, &condition, from.as_ref(), size).await?;
+        let mut traces_of: HashSet<&str> = HashSet::new();
+        traces_of.extend(batch.rows.iter().map(|key| &*key.trace_id));
+        traces_of.retain(|id| !seen.contains(*id));
+        let mut rows = reportable(store, asked, &condition, traces_of).await?;
         for (at, key) in batch.rows.iter().enumerate() {
             from = Some(Place {
                 time: key.start_time,
@@ -85,6 +70,32 @@ pub(super) async fn page(store: &Store, asked: &Asked) -> Result<Found> {
         size = size.saturating_mul(2).min(MAX_BATCH);
     }
     Ok(Found { traces, next: from })
+}
+
+/// Spans that match, behind a place or from the newest on.
+pub(super) async fn candidates(
+    store: &Store,
+    asked: &Asked,
+    condition: &Filter<Span>,
+    from: Option<&Place>,
+    size: u64,
+) -> Result<Page<Candidate>> {
+    let mut query = store
+        .query::<Span>()
+        .filter(condition.clone())
+        .filter(Filter::all(from.map(spans_behind)));
+    if asked.search.model_name.is_some() {
+        // All are of one: it says which index to take.
+        query = query.order(Span::MODEL_NAME.asc());
+    }
+    Ok(query
+        .order(Span::START_TIME.desc())
+        .order(Span::TRACE_ID.desc())
+        .order(Span::SPAN_ID.desc())
+        .limit(size)
+        .planned()
+        .fetch_as::<Candidate>()
+        .await?)
 }
 
 /// The rows of those traces that meet what is asked of traces and were on no page before, by the trace's id.

@@ -5,7 +5,7 @@ use annals_store::{Error, Store};
 
 use super::{
     Asked, Found, MAX_BATCH, MAX_BATCHES, Place,
-    conditions::{has_tokens, of_span, of_trace, spans_within, traces_within},
+    conditions::{has_tokens, of_span, of_trace, spans_within, traces_around, traces_within},
     matching::matching,
 };
 use crate::{Result, Trace};
@@ -20,9 +20,12 @@ pub(super) async fn page(store: &Store, asked: &Asked) -> Result<Found> {
         },
         false => None,
     };
-    // By a span that matches, a trace is in a window that it may have begun before.
-    let window = asked.window.filter(|_| of_spans.is_none());
-    let condition = of_trace(search).and(traces_within(window));
+    let within = match of_spans {
+        // By a span that matches, a trace is in a window that it may have begun before.
+        Some(_) => traces_around(asked.window),
+        None => traces_within(asked.window),
+    };
+    let condition = of_trace(search).and(within);
     let is_exact = of_spans.is_none() && search.min_tokens.is_none() && search.max_tokens.is_none();
     let mut size = asked.first_batch(is_exact);
     let mut from = asked.from.clone();

@@ -174,6 +174,18 @@ pub(super) fn traces_within(window: Option<TraceWindow>) -> Filter<Trace> {
     Filter::all(since.into_iter().chain(until))
 }
 
+/// Traces that may have a span in the window.
+pub(super) fn traces_around(window: Option<TraceWindow>) -> Filter<Trace> {
+    let (since, until) = window.map_or((None, None), |window| (window.since, window.until));
+    let since = since.map(|since| {
+        Trace::END_TIME
+            .at_least(since)
+            .or(Trace::END_TIME.is_null())
+    });
+    let until = until.map(|until| Trace::START_TIME.at_most(until));
+    Filter::all(since.into_iter().chain(until))
+}
+
 /// Spans behind a place, in the order of spans: by time, trace and id, the last ones first.
 pub(super) fn spans_behind(place: &Place) -> Filter<Span> {
     let same_trace = Span::TRACE_ID

@@ -22,6 +22,7 @@ on_every_backend!(
     pages_give_what_a_look_at_everything_gives,
     late_spans_neither_double_nor_hide_what_they_do_not_move,
     a_trace_of_many_matching_spans_is_one,
+    errors_of_a_model_come_by_whichever_is_rarer,
     what_is_asked_of_rows_goes_by_rows,
     attributes_compare_by_what_they_are,
     a_provider_is_found_by_its_models,
@@ -145,6 +146,13 @@ fn asks_spans(search: &TraceSearch) -> bool {
     search.model_name.is_some() || search.name.is_some() || !search.attributes.is_empty()
 }
 
+/// Where there are few spans, those of a model are fewer than traces that failed.
+fn goes_by_spans(search: &TraceSearch) -> bool {
+    asks_spans(search)
+        && search.user_id.is_none()
+        && (!search.errors || search.model_name.is_some())
+}
+
 fn matches(search: &TraceSearch, span: &Span) -> bool {
     let tags = span.tags.as_ref().map(Json::to_value).unwrap_or_default();
     search
@@ -199,9 +207,9 @@ async fn model(spans: &Spans, written: &[Span], search: &TraceSearch) -> Vec<(St
             })
             .max();
         let by_row = format!("{:020} {}", trace.start_time.unix_nanos(), trace.id);
-        let place = match (asks_spans(search), &search.user_id) {
-            (true, None) => newest,
-            (true, Some(_)) => newest.map(|_| by_row),
+        let place = match (asks_spans(search), goes_by_spans(search)) {
+            (true, true) => newest,
+            (true, false) => newest.map(|_| by_row),
             (false, _) => is_within(search, trace.start_time).then_some(by_row),
         };
         found.extend(
@@ -305,7 +313,7 @@ async fn late_spans_neither_double_nor_hide_what_they_do_not_move(database: Test
         write(&spans, late.to_vec()).await;
         let after = model(&spans, &drawn, &search).await;
         let times = |id: &str| found.iter().filter(|trace| trace.trace_id == id).count();
-        let goes_by_spans = asks_spans(&search) && search.user_id.is_none();
+        let goes_by_spans = goes_by_spans(&search);
         for (place, id) in &before {
             if before.len() > 2 && after.contains(&(place.clone(), id.clone())) {
                 assert_eq!(times(id), 1, "{id} {search:#?}\n{early:#?}\nlate {late:#?}");
@@ -335,6 +343,47 @@ async fn a_trace_of_many_matching_spans_is_one(database: TestDatabase) {
     let found = pages(&spans, &search, None).await;
     let found: Vec<&str> = found.iter().map(|trace| &*trace.trace_id).collect();
     assert_eq!(found, ["long", "short"]);
+}
+
+async fn errors_of_a_model_come_by_whichever_is_rarer(database: TestDatabase) {
+    let spans = open(&database).await;
+    // Trace n has spans of its model at n and at a time that turns the order around; one of ten failed.
+    let batch = (0..900_i64).flat_map(|n| {
+        let id = format!("t{n:04}");
+        let failed = n % 10 == 3;
+        let model = match n % 30 {
+            13 => "rare",
+            _ => "common",
+        };
+        [("a", n * 1_000), ("b", 2_000_000 - n * 1_000)].map(|(own, time)| Span {
+            model_name: Some(model.into()),
+            status_code: match failed {
+                true => StatusCode::Error,
+                false => StatusCode::Unset,
+            },
+            ..span(&id, own, time)
+        })
+    });
+    write(&spans, batch.collect()).await;
+    for (model, is_by_start) in [("common", true), ("rare", false)] {
+        for limit in [7, 1_000] {
+            let search = TraceSearch {
+                model_name: Some(model.into()),
+                errors: true,
+                since: Some(at(1)),
+                limit: Some(limit),
+                ..TraceSearch::default()
+            };
+            let found = pages(&spans, &search, None).await;
+            let found: Vec<String> = found.into_iter().map(|trace| trace.trace_id).collect();
+            let failed = (0..900).filter(|n| n % 10 == 3 && (n % 30 == 13) == (model == "rare"));
+            let mut expected: Vec<String> = failed.map(|n| format!("t{n:04}")).collect();
+            if is_by_start && limit < 1_000 {
+                expected.reverse();
+            }
+            assert_eq!(found, expected, "{model} {limit}");
+        }
+    }
 }
 
 async fn ids(spans: &Spans, search: TraceSearch) -> Vec<String> {

@@ -52,12 +52,12 @@ async fn every_table_is_measured(database: TestDatabase) {
     let bars = get(&served, "/admin/tables/bars_1m").await.found();
     assert_eq!(bars["rows"], 30, "{bars}");
     assert!(bars["total_bytes"].as_u64().unwrap() > 0, "{bars}");
-    assert_eq!(bars["compressed_chunks"], 0);
-    assert_eq!(
-        (&bars["before_bytes"], &bars["after_bytes"]),
-        (&json!(0), &json!(0))
-    );
-    assert!(bars["ratio"].is_null());
+    // Where the database compresses by itself, it may have begun with the old ones.
+    let is_compressed = bars["compressed_chunks"] != 0;
+    for name in ["before_bytes", "after_bytes", "ratio"] {
+        let is_told = bars[name].as_f64().is_some_and(|told| told > 0.0);
+        assert_eq!(is_told, is_compressed, "{name}: {bars}");
+    }
     let has_chunks = bars["chunks"].as_u64().unwrap() > 0;
     assert_eq!(has_chunks, database.backend == Backend::Timescale, "{bars}");
     // A namespace's label is written as it is, or with its colon escaped.
