@@ -30,7 +30,7 @@ mod summary;
 
 use annals_record::Timestamp;
 
-pub(crate) use add::{add_postgres, add_sqlite};
+pub(crate) use add::{Addition, add_sqlite};
 pub use recompute::{Recompute, Recomputed};
 pub use summary::{Usage, UsageGroup, UsageQuery, UsageSummary};
 

@@ -7,7 +7,7 @@ use annals_store::{
     sql::PgTimestamp,
     sqlx,
 };
-use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::future::{BoxFuture, FutureExt as _, join};
 
 use super::summary::summaries;
 use crate::{Span, usage};
@@ -32,7 +32,7 @@ impl Companion<Span> for Directory {
                 };
             }
             let time = |time: Timestamp| PgTimestamp(time.unix_micros());
-            sqlx::query(names.statement(include_str!("upsert.postgres.sql")))
+            let upsert = sqlx::query(names.statement(include_str!("upsert.postgres.sql")))
                 .bind(column!(|(id, _)| *id))
                 .bind(column!(|(_, row)| row.trace_id))
                 .bind(column!(|(_, row)| row.service_name))
@@ -53,9 +53,12 @@ impl Companion<Span> for Directory {
                 .bind(column!(|(_, row)| row.input_tokens))
                 .bind(column!(|(_, row)| row.output_tokens))
                 .bind(column!(|(_, row)| row.cost()))
-                .execute(&mut *connection)
-                .await?;
-            usage::add_postgres(connection, names, &inserted).await
+                .execute(&mut *connection);
+            // Polled in this order: what comes next is put together while the server is at the first.
+            let next = async { usage::Addition::of(names, &inserted) };
+            let (upserted, addition) = join(upsert, next).await;
+            upserted?;
+            addition.run(connection, names).await
         }
         .boxed()
     }

@@ -4,7 +4,11 @@ use annals_store::{
     Names,
     rusqlite::{self, params},
     sql::PgTimestamp,
-    sqlx,
+    sqlx::{
+        self,
+        postgres::{PgArguments, Postgres},
+        query::Query,
+    },
 };
 
 use super::{
@@ -24,31 +28,50 @@ macro_rules! counts {
     };
 }
 
-/// Adds spans that are new to what is summed up, in their transaction.
-pub(crate) async fn add_postgres(
-    connection: &mut sqlx::PgConnection,
-    names: &Names,
-    spans: &[&Span],
-) -> Result<(), sqlx::Error> {
-    let Added {
-        days,
-        hourly,
-        daily,
-    } = added(spans);
-    if days.is_empty() {
-        return Ok(());
+/// What spans add, as statements that are ready to go: they are put together while the server is at something else.
+pub(crate) struct Addition {
+    days: Vec<i64>,
+    /// By hour, and by day.
+    statements: Vec<Query<'static, Postgres, PgArguments>>,
+}
+
+impl Addition {
+    /// What these spans add, which are new.
+    pub(crate) fn of(names: &Names, spans: &[&Span]) -> Self {
+        let Added {
+            days,
+            hourly,
+            daily,
+        } = added(spans);
+        let mut statements = Vec::new();
+        if !hourly.is_empty() {
+            let sql = names.statement(include_str!("hourly.postgres.sql"));
+            let query = hourly_keys!(sqlx::query(sql), hourly);
+            statements.push(counts!(query, hourly));
+        }
+        if !daily.is_empty() {
+            let sql = names.statement(include_str!("daily.postgres.sql"));
+            let query = daily_keys!(sqlx::query(sql), daily);
+            statements.push(counts!(query, daily));
+        }
+        Self { days, statements }
     }
-    lock_days(connection, names, &days).await?;
-    let sql = names.statement(include_str!("hourly.postgres.sql"));
-    let query = hourly_keys!(sqlx::query(sql), hourly);
-    counts!(query, hourly).execute(&mut *connection).await?;
-    if daily.is_empty() {
-        return Ok(());
+
+    /// Adds it, in the transaction of the spans.
+    pub(crate) async fn run(
+        self,
+        connection: &mut sqlx::PgConnection,
+        names: &Names,
+    ) -> Result<(), sqlx::Error> {
+        if self.days.is_empty() {
+            return Ok(());
+        }
+        lock_days(connection, names, &self.days).await?;
+        for statement in self.statements {
+            statement.execute(&mut *connection).await?;
+        }
+        Ok(())
     }
-    let sql = names.statement(include_str!("daily.postgres.sql"));
-    let query = daily_keys!(sqlx::query(sql), daily);
-    counts!(query, daily).execute(connection).await?;
-    Ok(())
 }
 
 /// Counts a day's version up: whoever else changes its usage waits from now on. Days must come in their order.
