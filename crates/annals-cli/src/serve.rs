@@ -4,6 +4,7 @@ mod plan;
 mod welcome;
 
 use std::{
+    path::PathBuf,
     process::ExitCode,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
@@ -12,7 +13,10 @@ use std::{
 use annals_market::FeedReport;
 use annals_record::Timestamp;
 use annals_server::{ServeReport, Server, Stop, config::Addresses};
-use annals_store::{Store, WriterReport};
+use annals_store::{
+    Store, WriterReport,
+    config::{SqliteTarget, Target},
+};
 use annals_telemetry::{PriceList, SpanStore as _, Spans, SpansOptions};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -69,6 +73,10 @@ pub(crate) async fn run(
 
     let demo = args.demo.then(|| Demo {
         store: store.clone(),
+        file: match &plan.database.target {
+            Target::Sqlite(SqliteTarget::File(path)) => Some(path.clone()),
+            _ => None,
+        },
         rate: args.demo_rate,
         addresses: server.addresses(),
         scheme: if server.is_tls() { "https" } else { "http" },
@@ -133,6 +141,8 @@ fn listen_for_signals(
 /// Traffic to look at.
 struct Demo {
     store: Store,
+    /// Its database, where that is a file.
+    file: Option<PathBuf>,
     rate: f64,
     addresses: Addresses,
     scheme: &'static str,
@@ -194,6 +204,18 @@ impl Demo {
              \x20 {base}/costs?by=model                 what gpt-4 cost; the others have no public price\n\
              \x20 {base}/spans?model=gpt-4&limit=3"
         ))?;
+        if let Some(file) = &self.file {
+            // As this one was called: it need not be installed.
+            let program = std::env::args().next();
+            let program = program.as_deref().unwrap_or("annals");
+            print_line(&format!(
+                "\nAsk from another terminal, in this directory\n\
+                 \x20 export DATABASE_URL=sqlite:{}\n\
+                 \x20 {program} traces search --errors --limit 3\n\
+                 \x20 {program} costs --by model",
+                file.display()
+            ))?;
+        }
         if let Some(otlp) = self.addresses.otlp_http {
             print_line(&format!(
                 "\nSend a span of your own from another terminal, and read it back\n\

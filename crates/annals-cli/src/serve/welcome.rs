@@ -53,7 +53,7 @@ impl Welcome {
             self.database
         ))?;
         line("OTLP/gRPC and InferTrace", otlp_grpc, "")?;
-        line("OTLP/HTTP", otlp_http, "/v1/traces")?;
+        line("OTLP/HTTP", otlp_http, "/v1/traces, /v1/metrics, /v1/logs")?;
         line("queries, health, metrics", http, "/")?;
         line("event store", http, "/rpc")?;
         if let Some(token) = self.new_token.get() {

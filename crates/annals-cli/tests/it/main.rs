@@ -18,6 +18,7 @@ mod event_commands;
 mod event_order;
 mod event_server;
 mod event_transfer;
+mod kill;
 mod lifecycle_commands;
 mod llm_dialects;
 mod logs;

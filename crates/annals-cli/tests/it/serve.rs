@@ -196,6 +196,12 @@ fn the_demo_shows_what_it_says() {
         groups.iter().find(|group| group["model"] == model).unwrap()
     };
     assert!(of("gpt-4")["cost"].as_f64() > Some(0.0), "{costs}");
+    let told = program.lines_until("costs --by model");
+    assert!(
+        told.iter()
+            .any(|line| line.contains("DATABASE_URL=sqlite:annals-demo.db")),
+        "{told:?}"
+    );
     assert!(
         of("llama-70b").get("cost").is_none(),
         "nobody's price is no zero: {costs}"
