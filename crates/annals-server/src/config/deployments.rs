@@ -21,7 +21,7 @@ pub struct DeploymentsConfig {
 }
 
 impl DeploymentsConfig {
-    /// Reads given sources, which must have [`SETTINGS`] among their tables.
+    /// Reads given sources, which must have [`SETTINGS`](super::SETTINGS) among their tables.
     ///
     /// # Errors
     ///

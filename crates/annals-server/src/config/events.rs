@@ -13,7 +13,7 @@ pub struct EventsConfig {
     pub token: Option<Token>,
     /// Nobody is asked for a token.
     pub test_mode: bool,
-    /// How it keeps messages; its patience is the server's [`ServerConfig::ingest_timeout`].
+    /// How it keeps messages; its patience is the server's [`ingest_timeout`](super::ServerConfig::ingest_timeout).
     pub options: EventsOptions,
 }
 
