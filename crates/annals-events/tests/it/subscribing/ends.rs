@@ -141,11 +141,7 @@ async fn tasks_end_with_those_who_wanted_them(database: TestDatabase) {
             subscriptions.push(subscription);
         }
         // One task looks, and one listens where there is something to hear.
-        assert!(
-            tasks() <= unfollowed + 6,
-            "{unfollowed} {}",
-            tasks()
-        );
+        assert!(tasks() <= unfollowed + 6, "{unfollowed} {}", tasks());
         drop(subscriptions);
         eventually("the end of what followed", async || tasks() <= unfollowed).await;
     }
