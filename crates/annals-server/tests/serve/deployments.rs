@@ -44,16 +44,22 @@ async fn in_memory() -> Served {
 
 /// So many milliseconds ago, and the nanosecond after that.
 fn ago(millis: u64) -> String {
-    let time = Timestamp::now() - Duration::from_millis(millis);
+    before(Timestamp::now(), millis)
+}
+
+/// So many milliseconds before a time.
+fn before(now: Timestamp, millis: u64) -> String {
+    let time = now - Duration::from_millis(millis);
     let whole = time.unix_nanos() / 1_000_000 * 1_000_000;
     Timestamp::from_unix_nanos(whole + 1).to_string()
 }
 
 /// A span that began so many milliseconds ago and took one.
 fn span(trace: &str, id: &str, millis: u64) -> Value {
+    let now = Timestamp::now();
     json!({
         "trace_id": trace, "span_id": id, "name": format!("span {id}"),
-        "start_time": ago(millis), "end_time": ago(millis - 1), "status": "completed",
+        "start_time": before(now, millis), "end_time": before(now, millis - 1), "status": "completed",
     })
 }
 
