@@ -263,12 +263,18 @@ pub(super) async fn of(
     }
     let names = store.names();
     let sql = names.statement(match (source, names.dialect()) {
-        (Source::Hourly, Dialect::Sqlite) => include_str!("summary_hourly.sqlite.sql"),
+        (Source::Hourly, Dialect::Sqlite) => concat!(
+            include_str!("summary_hourly.sqlite.sql"),
+            include_str!("summary_end.sqlite.sql")
+        ),
         (Source::Hourly, _) => concat!(
             include_str!("summary_hourly.postgres.sql"),
             include_str!("summary_end.postgres.sql")
         ),
-        (Source::Daily(_), Dialect::Sqlite) => include_str!("summary_daily.sqlite.sql"),
+        (Source::Daily(_), Dialect::Sqlite) => concat!(
+            include_str!("summary_daily.sqlite.sql"),
+            include_str!("summary_end.sqlite.sql")
+        ),
         (Source::Daily(_), _) => concat!(
             include_str!("summary_daily.postgres.sql"),
             include_str!("summary_end.postgres.sql")
